@@ -1,0 +1,56 @@
+#include "sluice/base/log.hpp"
+
+#include <gtest/gtest.h>
+
+#include "sluice/base/error.hpp"
+
+namespace sluice {
+namespace {
+
+struct Captured {
+  std::string text;
+  Log log(LogLevel level, LogFormat format) {
+    return Log(level, format, [this](std::string_view line) { text += line; });
+  }
+  // What follows the time stamp.
+  std::string after_time() const { return text.substr(text.find(R"("level")")); }
+};
+
+TEST(Log, JsonLineHasTimeLevelMessageAndFlatFields) {
+  Captured out;
+  Log log = out.log(LogLevel::info, LogFormat::json).with({kv("task", "a/b")});
+  log.info("table scanned", kv("table", "t\"1\n"), kv("rows", 5), kv("ok", true));
+  EXPECT_EQ(out.text.substr(0, 7), R"({"ts":")");
+  EXPECT_EQ(out.after_time(),
+            R"("level":"info","msg":"table scanned","task":"a/b","table":"t\"1\n","rows":5,"ok":true})" "\n");
+}
+
+TEST(Log, BelowTheLevelNothingIsWritten) {
+  Captured out;
+  out.log(LogLevel::warn, LogFormat::json).info("quiet");
+  EXPECT_EQ(out.text, "");
+  Log().error("no sink");
+}
+
+TEST(Log, LongValuesAreCut) {
+  Captured out;
+  out.log(LogLevel::info, LogFormat::json).info("m", kv("v", std::string(10000, 'x')));
+  EXPECT_LT(out.text.size(), 4300u);
+}
+
+TEST(Log, StatusIsMarkedForTheRuntime) {
+  Captured out;
+  out.log(LogLevel::info, LogFormat::json).status("Running");
+  EXPECT_EQ(out.after_time(), R"("level":"info","msg":"Running","eventType":"connectorStatus"})" "\n");
+}
+
+TEST(Log, ParsesEnvironmentValues) {
+  EXPECT_EQ(parse_log_level("WARNING"), LogLevel::warn);
+  EXPECT_EQ(parse_log_level(""), LogLevel::info);
+  EXPECT_THROW(parse_log_level("loud"), Error);
+  EXPECT_EQ(parse_log_format("json"), LogFormat::json);
+  EXPECT_THROW(parse_log_format("xml"), Error);
+}
+
+}  // namespace
+}  // namespace sluice
