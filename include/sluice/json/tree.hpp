@@ -1,0 +1,90 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sluice::json {
+
+// `number` covers integers and fractions; is_integer() on the node tells them apart.
+enum class Kind : std::uint8_t { null, boolean, number, string, array, object };
+
+// One value of a parsed document. Nodes lie in preorder in their Tree; a container's first child is the next
+// node, and `end` of every node is the index just past its last descendant, so siblings are walked by
+// `i = nodes[i].end`. Views point into the parsed text or into the tree's side buffer.
+struct Node {
+  std::string_view key;   // decoded property name; empty for array items and the root
+  std::string_view text;  // strings: decoded content; numbers: the token as written; containers: unused
+  std::string_view raw;   // the value's exact source text, any kind
+  std::uint32_t end = 0;
+  std::uint32_t count = 0;  // children of a container
+  Kind kind = Kind::null;
+  bool truth = false;  // booleans
+};
+
+// A flat parse of one JSON document, reused from document to document without allocation once warm.
+// It keeps number tokens as written and never re-rounds them. The parsed text must outlive the tree's use.
+// Not a class for building documents: see Writer.
+class Tree {
+ public:
+  // Replaces the content. Throws Error{config} naming the byte offset if `text` is not one JSON value
+  // (nesting beyond 1,000 levels, invalid UTF-8 and unpaired surrogate escapes included).
+  void parse(std::string_view text);
+
+  const Node& root() const { return nodes_.front(); }
+  const Node& operator[](std::uint32_t i) const { return nodes_[i]; }
+  std::uint32_t index(const Node& node) const { return static_cast<std::uint32_t>(&node - nodes_.data()); }
+  std::size_t size() const { return nodes_.size(); }
+
+  // The property `name` of object `node`, or null if it is absent or `node` is no object. The last of equal
+  // names counts.
+  const Node* find(const Node& node, std::string_view name) const;
+
+  // Children of a container: for (const Node& child : tree.children(node)).
+  class Children {
+   public:
+    class Iterator {
+     public:
+      Iterator(const Node* base, std::uint32_t at) : base_(base), at_(at) {}
+      const Node& operator*() const { return base_[at_]; }
+      Iterator& operator++() { at_ = base_[at_].end; return *this; }
+      bool operator!=(const Iterator& other) const { return at_ != other.at_; }
+
+     private:
+      const Node* base_;
+      std::uint32_t at_;
+    };
+    Children(const Node* base, std::uint32_t first, std::uint32_t last) : base_(base), first_(first), last_(last) {}
+    Iterator begin() const { return {base_, first_}; }
+    Iterator end() const { return {base_, last_}; }
+
+   private:
+    const Node* base_;
+    std::uint32_t first_, last_;
+  };
+  Children children(const Node& node) const {
+    bool container = node.kind == Kind::array || node.kind == Kind::object;
+    std::uint32_t i = index(node);
+    return {nodes_.data(), i + 1, container ? node.end : i + 1};
+  }
+
+ private:
+  friend class TreeBuilder;
+  std::vector<Node> nodes_;
+  std::deque<std::string> decoded_;  // strings that held escapes; only the first `used_` are in use
+  std::size_t used_ = 0;
+};
+
+// A number as the protocol tells numbers apart (flow-protocol §10): an integer of 64 bits, or a double.
+struct Number {
+  enum class Type : std::uint8_t { negative, unsigned_, floating } type = Type::unsigned_;
+  std::int64_t negative = 0;     // < 0
+  std::uint64_t unsigned_ = 0;
+  double floating = 0;           // any token with a fraction or exponent, or an integer beyond 64 bits
+};
+Number number(std::string_view token);
+
+}  // namespace sluice::json
