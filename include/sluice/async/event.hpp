@@ -1,0 +1,31 @@
+#pragma once
+#include <chrono>
+#include <memory>
+
+#include "sluice/async/task.hpp"
+
+namespace sluice {
+
+// A condition variable of one loop: state lives beside it, waiters re-check the state after waking. Must
+// outlive its waiters; used on the loop's thread only.
+class Event {
+ public:
+  explicit Event(Executor executor);
+  Event(Event&&) noexcept;
+  ~Event();
+
+  // Wakes all that wait now; who waits later is not affected.
+  void notify_all();
+  // Returns after notify_all(); throws operation_aborted when the coroutine is cancelled.
+  Task<> wait();
+  // Returns also when `deadline` of the steady clock has passed.
+  Task<> wait_until(std::chrono::steady_clock::time_point deadline);
+  // Ignores cancellation: for what must be awaited to its end. The cancellation stays pending.
+  Task<> wait_uninterrupted();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace sluice

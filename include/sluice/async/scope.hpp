@@ -1,0 +1,57 @@
+#pragma once
+#include <exception>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "sluice/async/task.hpp"
+
+namespace sluice {
+
+// A group of children on one loop, made by scoped(). The first failure cancels the others; whoever made the
+// scope leaves it only when every child has ended.
+class Scope {
+ public:
+  explicit Scope(Executor executor);
+  ~Scope();
+  Scope(const Scope&) = delete;
+  Scope& operator=(const Scope&) = delete;
+
+  Executor executor() const;
+  // Starts a child now. In a scope that is being cancelled the child is cancelled at its first await.
+  void spawn(Task<> task);
+  // Cancels all children; those that end by it are no failure.
+  void cancel();
+  // Waits for every child and rethrows the first failure as it was. Cancelling the waiter cancels the
+  // children.
+  Task<> join();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+namespace detail {
+Task<> scoped(Task<> body, Scope& scope);
+}  // namespace detail
+
+// Runs body(scope), then waits for the children it spawned. What children refer to is declared before this
+// call. If the body throws, children are cancelled and that failure is rethrown.
+template <class Body>
+Task<> scoped(Body body) {
+  Scope scope(co_await asio::this_coro::executor);
+  co_await detail::scoped(body(scope), scope);
+}
+
+// Runs all tasks to their end; the first failure cancels the others and is rethrown as it was.
+template <class... Tasks>
+Task<> all(Tasks... tasks) {
+  Scope scope(co_await asio::this_coro::executor);
+  (scope.spawn(std::move(tasks)), ...);
+  co_await scope.join();
+}
+
+// As all(), for tasks whose number is known only at run time.
+Task<> all_of(std::vector<Task<>> tasks);
+
+}  // namespace sluice

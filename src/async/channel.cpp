@@ -1,0 +1,63 @@
+#include "sluice/async/channel.hpp"
+
+namespace sluice::detail {
+
+ChannelCore::ChannelCore(Executor executor, std::size_t budget_bytes)
+    : readable_(executor), writable_(executor), budget_(budget_bytes) {}
+
+Task<> ChannelCore::room_for(std::size_t bytes) {
+  while (count_ != 0 && used_ + bytes > budget_ && !reader_gone_) co_await writable_.wait();
+  if (reader_gone_) throw Broken("the reader went away");
+}
+
+bool ChannelCore::ended() const {
+  if (closed_) return true;
+  if (writers_ == 0) throw Broken("the writer went away without saying that all was sent");
+  return false;
+}
+
+Task<bool> ChannelCore::item() {
+  while (count_ == 0) {
+    if (ended()) co_return false;
+    co_await readable_.wait();
+  }
+  co_return true;
+}
+
+Task<int> ChannelCore::item_until(Clock& clock, Clock::TimePoint deadline) {
+  while (count_ == 0) {
+    if (ended()) co_return 0;
+    if (clock.now() >= deadline) co_return -1;
+    co_await clock.wait(readable_, deadline);
+  }
+  co_return 1;
+}
+
+void ChannelCore::added(std::size_t bytes) {
+  used_ += bytes;
+  ++count_;
+  readable_.notify_all();
+}
+
+void ChannelCore::removed(std::size_t bytes) {
+  used_ -= bytes;
+  --count_;
+  writable_.notify_all();
+}
+
+void ChannelCore::drop_writer() {
+  if (--writers_ == 0) readable_.notify_all();
+}
+
+void ChannelCore::close() {
+  closed_ = true;
+  readable_.notify_all();
+}
+
+void ChannelCore::drop_reader() {
+  reader_gone_ = true;
+  used_ = count_ = 0;
+  writable_.notify_all();
+}
+
+}  // namespace sluice::detail

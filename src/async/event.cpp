@@ -1,0 +1,52 @@
+#include "sluice/async/event.hpp"
+
+#include <asio/bind_cancellation_slot.hpp>
+#include <asio/cancellation_signal.hpp>
+#include <asio/experimental/as_tuple.hpp>
+#include <asio/steady_timer.hpp>
+#include <asio/use_awaitable.hpp>
+#include <list>
+
+namespace sluice {
+namespace {
+constexpr auto await_tuple = asio::experimental::as_tuple(asio::use_awaitable);
+}
+
+// Waiters without a deadline share a timer that never expires, those with one bring their own.
+struct Event::Impl {
+  explicit Impl(Executor executor) : timer(std::move(executor), asio::steady_timer::time_point::max()) {}
+  asio::steady_timer timer;
+  std::list<asio::steady_timer*> deadlines;
+};
+
+Event::Event(Executor executor) : impl_(std::make_unique<Impl>(std::move(executor))) {}
+Event::Event(Event&&) noexcept = default;
+Event::~Event() = default;
+
+void Event::notify_all() {
+  impl_->timer.cancel();
+  for (asio::steady_timer* timer : impl_->deadlines) timer->cancel();
+}
+
+Task<> Event::wait() {
+  co_await impl_->timer.async_wait(await_tuple);
+  co_await check_cancelled();
+}
+
+Task<> Event::wait_until(std::chrono::steady_clock::time_point deadline) {
+  struct Registration {
+    std::list<asio::steady_timer*>& list;
+    std::list<asio::steady_timer*>::iterator at;
+    ~Registration() { list.erase(at); }
+  };
+  asio::steady_timer timer(impl_->timer.get_executor(), deadline);
+  Registration registration{impl_->deadlines, impl_->deadlines.insert(impl_->deadlines.end(), &timer)};
+  co_await timer.async_wait(await_tuple);
+  co_await check_cancelled();
+}
+
+Task<> Event::wait_uninterrupted() {
+  co_await impl_->timer.async_wait(asio::bind_cancellation_slot(asio::cancellation_slot(), await_tuple));
+}
+
+}  // namespace sluice
