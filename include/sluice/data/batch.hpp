@@ -58,7 +58,8 @@ class Batch {
     checkpoint.reset();
   }
 
-  // Of pipelines without the Flow protocol: what makes the documents up to here durable, in the stage's terms.
+  // Of pipelines without the Flow protocol: what makes the documents up to here durable, in the stage's
+  // terms.
   std::optional<std::string> checkpoint;
 
  private:

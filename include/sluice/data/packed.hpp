@@ -1,9 +1,9 @@
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <variant>
-#include <vector>
 
 #include "sluice/json/tree.hpp"
 
@@ -26,8 +26,10 @@ void pack(std::string& out, const json::Tree& tree, const json::Node* node);
 // content that held escaped zeros, into the reader's buffer until the next call.
 struct Json {
   std::string_view text;
+  friend bool operator==(const Json&, const Json&) = default;
 };
-using Element = std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double, std::string_view, Json>;
+using Element =
+    std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double, std::string_view, Json>;
 
 // Reads a packed tuple element by element. next() throws Error{transient} on bytes that are no element.
 class TupleReader {
@@ -40,7 +42,10 @@ class TupleReader {
   std::string_view skip();
 
  private:
-  std::string_view unescape();
+  std::string_view take(std::size_t bytes);
+  std::string_view escaped();
+  std::string_view unescape(std::string_view escaped);
+  Element integer(int bytes);
   std::string_view rest_;
   std::string buffer_;
 };

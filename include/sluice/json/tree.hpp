@@ -1,9 +1,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <deque>
-#include <optional>
-#include <string>
+#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -30,8 +28,16 @@ struct Node {
 // Not a class for building documents: see Writer.
 class Tree {
  public:
+  static constexpr std::size_t max_depth = 1000;
+
+  Tree();
+  ~Tree();
+  Tree(Tree&&) noexcept;
+  Tree& operator=(Tree&&) noexcept;
+
   // Replaces the content. Throws Error{config} naming the byte offset if `text` is not one JSON value
-  // (nesting beyond 1,000 levels, invalid UTF-8 and unpaired surrogate escapes included).
+  // (nesting beyond max_depth levels, invalid UTF-8 and unpaired surrogate escapes included); the tree is
+  // then empty until the next parse.
   void parse(std::string_view text);
 
   const Node& root() const { return nodes_.front(); }
@@ -50,14 +56,18 @@ class Tree {
      public:
       Iterator(const Node* base, std::uint32_t at) : base_(base), at_(at) {}
       const Node& operator*() const { return base_[at_]; }
-      Iterator& operator++() { at_ = base_[at_].end; return *this; }
+      Iterator& operator++() {
+        at_ = base_[at_].end;
+        return *this;
+      }
       bool operator!=(const Iterator& other) const { return at_ != other.at_; }
 
      private:
       const Node* base_;
       std::uint32_t at_;
     };
-    Children(const Node* base, std::uint32_t first, std::uint32_t last) : base_(base), first_(first), last_(last) {}
+    Children(const Node* base, std::uint32_t first, std::uint32_t last)
+        : base_(base), first_(first), last_(last) {}
     Iterator begin() const { return {base_, first_}; }
     Iterator end() const { return {base_, last_}; }
 
@@ -72,19 +82,20 @@ class Tree {
   }
 
  private:
-  friend class TreeBuilder;
+  struct Impl;
+  class Builder;
+  std::unique_ptr<Impl> impl_;  // the parser and its buffers
   std::vector<Node> nodes_;
-  std::deque<std::string> decoded_;  // strings that held escapes; only the first `used_` are in use
-  std::size_t used_ = 0;
 };
 
 // A number as the protocol tells numbers apart (flow-protocol §10): an integer of 64 bits, or a double.
 struct Number {
   enum class Type : std::uint8_t { negative, unsigned_, floating } type = Type::unsigned_;
-  std::int64_t negative = 0;     // < 0
+  std::int64_t negative = 0;  // < 0
   std::uint64_t unsigned_ = 0;
-  double floating = 0;           // any token with a fraction or exponent, or an integer beyond 64 bits
+  double floating = 0;  // any token with a fraction or exponent, an integer beyond 64 bits, and -0
 };
+// `token` is a JSON number.
 Number number(std::string_view token);
 
 }  // namespace sluice::json

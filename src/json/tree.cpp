@@ -1,0 +1,268 @@
+#include "sluice/json/tree.hpp"
+
+#include <fmt/format.h>
+#include <rapidjson/error/en.h>
+#include <rapidjson/memorystream.h>
+#include <rapidjson/reader.h>
+#include <simdjson.h>
+
+#include <array>
+#include <bit>
+#include <cstring>
+#include <string>
+
+#include "sluice/base/bytes.hpp"
+#include "sluice/base/error.hpp"
+
+namespace sluice::json {
+namespace {
+
+namespace ondemand = simdjson::ondemand;
+
+// A document above this size does not leave its buffers behind for the small ones that follow.
+constexpr std::size_t kept_bytes = 4_MiB;
+
+constexpr bool is_space(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
+constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+const char* skip_digits(const char* at, const char* end) {
+  while (at != end && is_digit(*at)) ++at;
+  return at;
+}
+
+// RFC 8259 §6.
+bool is_number(const char* at, const char* end) {
+  if (at != end && *at == '-') ++at;
+  if (at == end || !is_digit(*at)) return false;
+  at = *at == '0' ? at + 1 : skip_digits(at, end);
+  if (at != end && *at == '.') {
+    const char* first = ++at;
+    at = skip_digits(at, end);
+    if (at == first) return false;
+  }
+  if (at != end && (*at | 0x20) == 'e') {
+    ++at;
+    if (at != end && (*at == '+' || *at == '-')) ++at;
+    const char* first = at;
+    at = skip_digits(at, end);
+    if (at == first) return false;
+  }
+  return at == end;
+}
+
+// Thrown inside this file only, while the position is known by its token.
+struct Rejected {
+  const char* what;
+  const char* at;
+};
+
+// simdjson says little about what is wrong and of encodings not even where, so a text it rejected is read
+// again by a parser that does. `what` and `offset` stand for what only this file objects to.
+[[noreturn]] void fail(std::string_view text, std::size_t offset, std::string what) {
+  constexpr unsigned flags = rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag |
+                             rapidjson::kParseNumbersAsStringsFlag;
+  rapidjson::MemoryStream stream(text.data(), text.size());
+  rapidjson::Reader reader;
+  rapidjson::BaseReaderHandler<> ignore;
+  auto result = reader.Parse<flags>(stream, ignore);
+  if (result.IsError() && result.Code() != rapidjson::kParseErrorNumberTooBig) {
+    offset = std::min(result.Offset(), text.size());
+    what = rapidjson::GetParseError_En(result.Code());
+  }
+  if (what.ends_with('.')) what.pop_back();
+  if (!what.empty() && what[0] >= 'A' && what[0] <= 'Z') what[0] |= 0x20;
+  throw Error(Error::Kind::config, fmt::format("invalid JSON at byte {}: {}", offset, what));
+}
+
+}  // namespace
+
+struct Tree::Impl {
+  ondemand::parser parser;
+  std::string padded;                         // the text and what simdjson may read beyond it
+  std::string decoded;                        // contents of strings that hold escapes
+  std::array<std::uint32_t, max_depth> open;  // containers around the current value
+};
+
+// Lays out the nodes in one walk over simdjson's tokens. simdjson has checked the encoding, that quotes pair
+// and that strings hold no raw control characters.
+class Tree::Builder {
+ public:
+  Builder(Impl& impl, std::vector<Node>& nodes, std::string_view text)
+      : impl_(impl),
+        nodes_(nodes),
+        text_(text),
+        padded_(impl.padded.data()),
+        any_escape_(std::memchr(text.data(), '\\', text.size()) != nullptr) {}
+
+  void run() {
+    simdjson::padded_string_view input(padded_, text_.size(), impl_.padded.size());
+    if (auto error = impl_.parser.iterate_raw(input).get(tokens_))
+      throw Rejected{simdjson::error_message(error), padded_};
+    std::string_view key;
+    do value(key);
+    while (another(key));
+    if (peek() != padded_ + text_.size()) throw Rejected{"more follows the value", peek()};
+  }
+
+ private:
+  // Past the last token this is the zero behind the text, which no rule accepts.
+  const char* peek() const { return reinterpret_cast<const char*>(tokens_.peek()); }
+  const char* take() { return reinterpret_cast<const char*>(tokens_.return_current_and_advance()); }
+  std::string_view source(const char* first, const char* last) const {
+    return {text_.data() + (first - padded_), static_cast<std::size_t>(last - first)};
+  }
+  // The end of the scalar token that was just taken.
+  const char* end_of_token() const {
+    const char* end = peek();
+    while (is_space(end[-1])) --end;
+    return end;
+  }
+  std::uint32_t size() const { return static_cast<std::uint32_t>(nodes_.size()); }
+
+  void value(std::string_view key) {
+    const char* token = take();
+    Node& node = nodes_.emplace_back();
+    node.key = key;
+    node.end = size();
+    switch (*token) {
+      case '{':
+        return open(node, Kind::object, token);
+      case '[':
+        return open(node, Kind::array, token);
+      case '"':
+        node.kind = Kind::string;
+        node.text = string(token, node.raw);
+        return;
+      case 't':
+        node.truth = true;
+        return literal(node, Kind::boolean, token, "true");
+      case 'f':
+        return literal(node, Kind::boolean, token, "false");
+      case 'n':
+        return literal(node, Kind::null, token, "null");
+      default:
+        return number(node, token);
+    }
+  }
+  void open(Node& node, Kind kind, const char* token) {
+    if (depth_ == max_depth) throw Rejected{"nested deeper than 1000 levels", token};
+    node.kind = kind;
+    node.raw = source(token, token + 1);
+    impl_.open[depth_++] = size() - 1;
+  }
+  void literal(Node& node, Kind kind, const char* token, std::string_view expected) {
+    node.kind = kind;
+    node.raw = source(token, end_of_token());
+    if (node.raw != expected) throw Rejected{"no JSON value", token};
+  }
+  void number(Node& node, const char* token) {
+    const char* end = end_of_token();
+    if (!is_number(token, end)) throw Rejected{"no JSON value", token};
+    node.kind = Kind::number;
+    node.raw = node.text = source(token, end);
+  }
+  std::string_view string(const char* token, std::string_view& raw) {
+    const char* end = end_of_token();
+    raw = source(token, end);
+    if (end - token < 2 || end[-1] != '"') throw Rejected{"a string without end", token};
+    if (!any_escape_ || !std::memchr(token, '\\', raw.size())) return raw.substr(1, raw.size() - 2);
+    return unescape(token);
+  }
+  std::string_view unescape(const char* token) {
+    if (!decoded_) {
+      // No content outgrows its source, so one buffer of the size of the text holds them all.
+      if (impl_.decoded.size() < impl_.padded.size()) impl_.decoded.resize(impl_.padded.size());
+      decoded_ = reinterpret_cast<std::uint8_t*>(impl_.decoded.data());
+    }
+    std::string_view content;
+    ondemand::raw_json_string in(reinterpret_cast<const std::uint8_t*>(token + 1));
+    if (impl_.parser.unescape(in, decoded_).get(content))
+      throw Rejected{"an invalid escape in a string", token};
+    return content;
+  }
+
+  // Closes what ends here and reads up to the next value. False once the root is complete.
+  bool another(std::string_view& key) {
+    for (bool fresh = opened(); depth_ > 0; fresh = false) {
+      Node& parent = nodes_[impl_.open[depth_ - 1]];
+      const char* token = peek();
+      bool object = parent.kind == Kind::object;
+      if (*token == (object ? '}' : ']')) {
+        take();
+        close(parent, token);
+        continue;
+      }
+      if (!fresh) {
+        if (*token != ',') throw Rejected{"a comma or the end of the container is missing", token};
+        take();
+      }
+      ++parent.count;
+      key = object ? member() : std::string_view();
+      return true;
+    }
+    return false;
+  }
+  // Is the last node a container that was just opened?
+  bool opened() const { return depth_ > 0 && impl_.open[depth_ - 1] + 1 == size(); }
+  void close(Node& node, const char* token) {
+    node.end = size();
+    node.raw = {node.raw.data(), source(token, token + 1).data() + 1};
+    --depth_;
+  }
+  std::string_view member() {
+    const char* token = take();
+    std::string_view raw;
+    if (*token != '"') throw Rejected{"a property name is missing", token};
+    std::string_view name = string(token, raw);
+    if (*peek() != ':') throw Rejected{"a colon is missing after a property name", peek()};
+    take();
+    return name;
+  }
+
+  Impl& impl_;
+  std::vector<Node>& nodes_;
+  std::string_view text_;
+  const char* padded_;
+  ondemand::json_iterator tokens_;
+  std::uint8_t* decoded_ = nullptr;  // where the next content goes
+  std::size_t depth_ = 0;
+  bool any_escape_;
+};
+
+Tree::Tree() = default;
+Tree::~Tree() = default;
+Tree::Tree(Tree&&) noexcept = default;
+Tree& Tree::operator=(Tree&&) noexcept = default;
+
+void Tree::parse(std::string_view text) {
+  if (impl_ && impl_->padded.size() > kept_bytes && text.size() < kept_bytes / 4) {
+    impl_.reset();
+    nodes_ = {};
+  }
+  if (!impl_) impl_ = std::make_unique<Impl>();
+  nodes_.clear();
+  if (text.empty()) fail(text, 0, "");
+  if (std::size_t need = text.size() + simdjson::SIMDJSON_PADDING; impl_->padded.size() < need) {
+    std::size_t size = std::bit_ceil(std::max<std::size_t>(need, 4_KiB));
+    impl_->padded.resize(size);
+    if (auto error = impl_->parser.allocate(size)) fail(text, 0, simdjson::error_message(error));
+  }
+  std::memcpy(impl_->padded.data(), text.data(), text.size());
+  impl_->padded[text.size()] = '\0';
+  try {
+    Builder(*impl_, nodes_, text).run();
+  } catch (const Rejected& rejected) {
+    nodes_.clear();
+    fail(text, static_cast<std::size_t>(rejected.at - impl_->padded.data()), rejected.what);
+  }
+}
+
+const Node* Tree::find(const Node& node, std::string_view name) const {
+  if (node.kind != Kind::object) return nullptr;
+  const Node* found = nullptr;
+  for (const Node& child : children(node))
+    if (child.key == name) found = &child;
+  return found;
+}
+
+}  // namespace sluice::json

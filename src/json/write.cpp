@@ -1,0 +1,140 @@
+#include "sluice/json/write.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <charconv>
+#include <cmath>
+
+#include "sluice/base/error.hpp"
+
+namespace sluice::json {
+namespace {
+
+// What follows the backslash of each byte: 0 for none, 'u' for the \u00XX form.
+constexpr auto escapes = [] {
+  std::array<char, 256> table{};
+  for (int c = 0; c < 0x20; ++c) table[static_cast<std::size_t>(c)] = 'u';
+  table['\b'] = 'b';
+  table['\f'] = 'f';
+  table['\n'] = 'n';
+  table['\r'] = 'r';
+  table['\t'] = 't';
+  table['"'] = '"';
+  table['\\'] = '\\';
+  return table;
+}();
+
+void write_escape(std::string& out, unsigned char c) {
+  constexpr char digits[] = "0123456789abcdef";
+  char form = escapes[c];
+  out += '\\';
+  out += form;
+  if (form == 'u') {
+    out += "00";
+    out += digits[c >> 4];
+    out += digits[c & 15];
+  }
+}
+
+template <class T>
+void append_integer(std::string& out, T value) {
+  char digits[24];
+  auto [end, error] = std::to_chars(digits, digits + sizeof digits, value);
+  out.append(digits, end);
+}
+
+}  // namespace
+
+void write_string(std::string& out, std::string_view text) {
+  out += '"';
+  const char *from = text.data(), *end = from + text.size();
+  for (const char* at = from; at != end; ++at) {
+    auto c = static_cast<unsigned char>(*at);
+    if (!escapes[c]) [[likely]]
+      continue;
+    out.append(from, at);
+    write_escape(out, c);
+    from = at + 1;
+  }
+  out.append(from, end);
+  out += '"';
+}
+
+void write_double(std::string& out, double value) {
+  SLUICE_CHECK(std::isfinite(value));
+  char digits[32];
+  char* end = fmt::format_to(digits, "{}", value);
+  std::string_view text(digits, static_cast<std::size_t>(end - digits));
+  out += text;
+  if (text.find_first_of(".e") == text.npos) out += ".0";
+}
+
+void Writer::separate() {
+  if (comma_) *out_ += ',';
+  comma_ = true;
+}
+Writer& Writer::open(char c) {
+  separate();
+  *out_ += c;
+  comma_ = false;
+  return *this;
+}
+Writer& Writer::close(char c) {
+  *out_ += c;
+  comma_ = true;
+  return *this;
+}
+Writer& Writer::key(std::string_view name) {
+  separate();
+  write_string(*out_, name);
+  *out_ += ':';
+  comma_ = false;
+  return *this;
+}
+Writer& Writer::string(std::string_view value) {
+  separate();
+  write_string(*out_, value);
+  return *this;
+}
+Writer& Writer::boolean(bool value) { return raw(value ? "true" : "false"); }
+Writer& Writer::null() { return raw("null"); }
+Writer& Writer::integer(std::int64_t value) {
+  separate();
+  append_integer(*out_, value);
+  return *this;
+}
+Writer& Writer::unsigned_integer(std::uint64_t value) {
+  separate();
+  append_integer(*out_, value);
+  return *this;
+}
+Writer& Writer::number(double value) {
+  separate();
+  write_double(*out_, value);
+  return *this;
+}
+Writer& Writer::raw(std::string_view json) {
+  separate();
+  *out_ += json;
+  return *this;
+}
+
+void write_compact(std::string& out, std::string_view json) {
+  const char *at = json.data(), *end = at + json.size();
+  const char* from = at;
+  bool quoted = false;
+  for (; at != end; ++at) {
+    if (*at == '"') {
+      quoted = !quoted;
+    } else if (quoted) {
+      if (*at == '\\' && at + 1 != end) ++at;
+    } else if (*at == ' ' || *at == '\n' || *at == '\t' || *at == '\r') {
+      out.append(from, at);
+      from = at + 1;
+    }
+  }
+  out.append(from, end);
+}
+
+}  // namespace sluice::json
