@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace sluice {
@@ -56,6 +57,22 @@ class Batch {
     docs_.clear();
     start_ = 0;
     checkpoint.reset();
+  }
+
+  // Adds the documents of `other`; its checkpoint, if any, takes the place of ours, which it covers.
+  void append(Batch other) {
+    for (std::size_t i = 0; i < other.size(); ++i) add(other.doc(i).json, other.doc(i).binding);
+    if (other.checkpoint) checkpoint = std::move(other.checkpoint);
+  }
+  // Pieces of at most `bytes` (a larger document stands alone); the checkpoint stays with the last.
+  std::vector<Batch> split(std::size_t bytes) const {
+    std::vector<Batch> pieces(1);
+    for (std::size_t i = 0; i < size(); ++i) {
+      if (!pieces.back().empty() && pieces.back().bytes() + doc(i).json.size() > bytes) pieces.emplace_back();
+      pieces.back().add(doc(i).json, doc(i).binding);
+    }
+    pieces.back().checkpoint = checkpoint;
+    return pieces;
   }
 
   // Of pipelines without the Flow protocol: what makes the documents up to here durable, in the stage's
