@@ -17,12 +17,22 @@ struct Scope::Impl {
   using Children = std::list<asio::cancellation_signal>;
   explicit Impl(Executor e) : executor(std::move(e)), idle(executor) {}
 
-  void finish(Children::iterator child, std::exception_ptr e) {
-    children.erase(child);
-    if (e && !failure && !(stopping && is_cancelled(e))) {
-      failure = e;
-      cancel();
+  // Notes a failure before anyone can wake up to what died with the task, for instance a channel's end: who
+  // fails by that comes second.
+  static Task<> record(Task<> task, Impl& impl) {
+    try {
+      co_await std::move(task);
+    } catch (...) {
+      impl.fail(std::current_exception());
     }
+  }
+  void fail(std::exception_ptr e) {
+    if (failure || (stopping && is_cancelled(e))) return;
+    failure = e;
+    cancel();
+  }
+  void finish(Children::iterator child) {
+    children.erase(child);
     if (children.empty()) idle.notify_all();
   }
   void cancel() {
@@ -47,8 +57,8 @@ Executor Scope::executor() const { return impl_->executor; }
 
 void Scope::spawn(Task<> task) {
   auto child = impl_->children.emplace(impl_->children.end());
-  auto done = [impl = impl_.get(), child](std::exception_ptr e) { impl->finish(child, e); };
-  asio::co_spawn(impl_->executor, std::move(task),
+  auto done = [impl = impl_.get(), child](std::exception_ptr) { impl->finish(child); };
+  asio::co_spawn(impl_->executor, Impl::record(std::move(task), *impl_),
                  asio::bind_cancellation_slot(child->slot(), std::move(done)));
   if (impl_->stopping) child->emit(asio::cancellation_type::terminal);
 }

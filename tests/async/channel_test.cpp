@@ -59,6 +59,25 @@ TEST(Flow, TheCauseIsRethrownNotTheConsequence) {
   });
 }
 
+Task<> throw_at_once(Writer<Item>) {
+  throw Error(Error::Kind::transient, "source failed");
+  co_return;
+}
+
+TEST(Flow, TheCauseIsRethrownAlsoIfItNeverSuspended) {
+  run([](Loop& loop) -> Task<> {
+    int total = 0;
+    std::string what;
+    auto [out, in] = channel<Item>(loop.executor(), 250);
+    try {
+      co_await all(sum(total, std::move(in)), throw_at_once(std::move(out)));
+    } catch (const Error& e) {
+      what = e.what();
+    }
+    EXPECT_EQ(what, "source failed");
+  });
+}
+
 std::string shout(std::string text) {
   for (char& c : text) c = static_cast<char>(std::toupper(c));
   return text;
