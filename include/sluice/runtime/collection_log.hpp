@@ -1,0 +1,79 @@
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "sluice/async/event.hpp"
+#include "sluice/async/task.hpp"
+#include "sluice/runtime/faults.hpp"
+#include "sluice/runtime/state_store.hpp"
+
+namespace sluice::runtime {
+
+// The file in `folder` that holds the log of a collection: its percent-encoded name.
+std::filesystem::path log_path(const std::filesystem::path& folder, std::string_view collection);
+
+// The documents of one collection: newline-delimited JSON in one file. Transactions lie in it one after the
+// other, each closed by an acknowledgement line. What a crash or failure left behind the last committed
+// transaction is cut off before anything is appended, so that a reader sees committed documents only.
+class CollectionLog {
+ public:
+  class Transaction;
+
+  // `store` says where the log ends and outlives it. Blocks: restores the file (recovery of §12.2).
+  CollectionLog(Executor executor, StateStore& store, const std::filesystem::path& folder, std::string collection,
+                Faults faults = {});
+  ~CollectionLog();
+
+  const std::string& collection() const { return collection_; }
+  const std::filesystem::path& path() const;
+  // Everything below this offset is committed and acknowledged.
+  std::uint64_t published() const { return published_; }
+  // Notified when published() grows.
+  Event& grown() { return grown_; }
+  // Waits until no other transaction writes this log and starts one. Several logs are taken in ascending
+  // order of their names, or two tasks could wait for each other.
+  Task<std::unique_ptr<Transaction>> begin();
+
+ private:
+  struct Tail;
+  StateStore& store_;
+  std::string collection_;
+  Faults faults_;
+  std::unique_ptr<Tail> tail_;  // touched by the holder of the transaction only
+  Event grown_, released_;
+  std::uint64_t published_ = 0;
+  bool taken_ = false;
+};
+
+// One writer's turn on a log, ended by destroying it. Unless publish() was reached, what was appended is cut
+// off by the next turn, or kept if the store knows it as committed after all.
+class CollectionLog::Transaction {
+ public:
+  explicit Transaction(CollectionLog& log);
+  ~Transaction();
+  Transaction(const Transaction&) = delete;
+  Transaction& operator=(const Transaction&) = delete;
+
+  // The calls below block and belong on the pool, one at a time and in this order.
+
+  // Brings the file to the end of the last committed transaction.
+  void restore();
+  // Appends complete lines; text() is for building them in place, and written() must follow each.
+  std::string& text();
+  void written();
+  // Everything appended is on the disk. The position is what the store must commit.
+  LogPosition prepare(std::string acknowledgement);
+  // After that commit: appends the acknowledgement line.
+  void acknowledge();
+
+  // On the loop: lets readers see it.
+  void publish();
+
+ private:
+  CollectionLog& log_;
+};
+
+}  // namespace sluice::runtime

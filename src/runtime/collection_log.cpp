@@ -1,0 +1,129 @@
+#include "sluice/runtime/collection_log.hpp"
+
+#include <fmt/format.h>
+
+#include "file.hpp"
+#include "sluice/base/bytes.hpp"
+#include "sluice/base/error.hpp"
+#include "sluice/base/text.hpp"
+
+namespace sluice::runtime {
+namespace {
+constexpr std::size_t write_bytes = 1_MiB;
+constexpr std::size_t kept_bytes = 4_MiB;    // a larger buffer is freed after use
+constexpr std::size_t longest_name = 255;    // of a file
+}  // namespace
+
+std::filesystem::path log_path(const std::filesystem::path& folder, std::string_view collection) {
+  std::string name = text::percent_encode(collection, "-_.~$&+:=@") + ".ndjson";
+  if (name.size() > longest_name)
+    throw Error(Error::Kind::config, fmt::format("the collection name '{}' is too long for a file name", collection),
+                "Use a name of at most 248 characters, counting '/' as three.");
+  return folder / name;
+}
+
+struct CollectionLog::Tail {
+  explicit Tail(std::filesystem::path path) : file(std::move(path), File::Mode::create) {}
+  void flush() {
+    file.write_at(end, text);
+    end += text.size();
+    text.clear();
+    if (text.capacity() > kept_bytes) text.shrink_to_fit();
+  }
+  File file;
+  std::string text;        // appended and not yet written
+  std::uint64_t end = 0;   // where text goes
+  LogPosition position;    // as last committed or prepared
+  bool clean = false;      // the file ends after the acknowledgement of the last committed transaction
+};
+
+CollectionLog::CollectionLog(Executor executor, StateStore& store, const std::filesystem::path& folder,
+                             std::string collection, Faults faults)
+    : store_(store),
+      collection_(std::move(collection)),
+      faults_(std::move(faults)),
+      tail_(std::make_unique<Tail>(log_path(folder, collection_))),
+      grown_(executor),
+      released_(executor) {
+  taken_ = true;
+  Transaction recovery(*this);
+  recovery.restore();
+  recovery.publish();
+}
+
+CollectionLog::~CollectionLog() = default;
+
+const std::filesystem::path& CollectionLog::path() const { return tail_->file.path(); }
+
+Task<std::unique_ptr<CollectionLog::Transaction>> CollectionLog::begin() {
+  while (taken_) co_await released_.wait();
+  taken_ = true;
+  co_return std::make_unique<Transaction>(*this);
+}
+
+CollectionLog::Transaction::Transaction(CollectionLog& log) : log_(log) {}
+
+CollectionLog::Transaction::~Transaction() {
+  log_.taken_ = false;
+  log_.released_.notify_all();
+}
+
+void CollectionLog::Transaction::restore() {
+  Tail& tail = *log_.tail_;
+  if (tail.clean) return;
+  tail.position = log_.store_.log_position(log_.collection_);
+  std::uint64_t size = tail.file.size();
+  if (size < tail.position.length)
+    throw Error(Error::Kind::config,
+                fmt::format("the log of collection '{}' in {} holds {} bytes, but {} bytes are committed",
+                            log_.collection_, tail.file.path().native(), size, tail.position.length),
+                "Restore the file, or start over with a new state folder.");
+  reach(log_.faults_, "before log restore");
+  tail.end = tail.position.length;
+  if (size > tail.end) tail.file.truncate(tail.end);
+  tail.text = tail.position.acknowledgement;
+  tail.flush();
+  tail.clean = true;
+  reach(log_.faults_, "after log restore");
+}
+
+std::string& CollectionLog::Transaction::text() {
+  log_.tail_->clean = false;
+  return log_.tail_->text;
+}
+
+void CollectionLog::Transaction::written() {
+  if (log_.tail_->text.size() < write_bytes) return;
+  reach(log_.faults_, "before log write");
+  log_.tail_->flush();
+  reach(log_.faults_, "after log write");
+}
+
+LogPosition CollectionLog::Transaction::prepare(std::string acknowledgement) {
+  Tail& tail = *log_.tail_;
+  tail.clean = false;
+  reach(log_.faults_, "before log sync");
+  tail.flush();
+  tail.file.sync();
+  reach(log_.faults_, "after log sync");
+  tail.position.length = tail.end;
+  tail.position.acknowledgement = std::move(acknowledgement);
+  return tail.position;
+}
+
+void CollectionLog::Transaction::acknowledge() {
+  Tail& tail = *log_.tail_;
+  reach(log_.faults_, "before log acknowledgement");
+  tail.text = tail.position.acknowledgement;
+  tail.flush();
+  tail.clean = true;
+  reach(log_.faults_, "after log acknowledgement");
+}
+
+void CollectionLog::Transaction::publish() {
+  SLUICE_CHECK(log_.tail_->clean);
+  log_.published_ = log_.tail_->end;
+  log_.grown_.notify_all();
+}
+
+}  // namespace sluice::runtime

@@ -1,0 +1,156 @@
+#include "sluice/runtime/collection_log.hpp"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "sluice/async/scope.hpp"
+#include "sluice/base/error.hpp"
+#include "sluice/testing/run.hpp"
+#include "temporary_folder.hpp"
+
+namespace sluice::runtime {
+namespace {
+
+using testing::TemporaryFolder;
+using sluice::testing::require;
+using sluice::testing::run;
+
+std::string content(const std::filesystem::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::stringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+// Two restarts' worth of one log; `faults` decides where the first of them breaks.
+struct LogTest : ::testing::Test {
+  TemporaryFolder folder;
+  std::string fail_at;
+  Faults faults = [this](std::string_view point) {
+    if (point == fail_at) throw Error(Error::Kind::transient, "broken here");
+  };
+  StateStore store{folder.path() / "sluice.db", StateStore::Mode::write, faults};
+
+  std::unique_ptr<CollectionLog> open(Loop& loop) {
+    return std::make_unique<CollectionLog>(loop.executor(), store, folder.path(), "acme/orders", faults);
+  }
+  std::string text() { return content(log_path(folder.path(), "acme/orders")); }
+};
+
+Task<> append(CollectionLog& log, StateStore& store, std::string lines, std::string acknowledgement) {
+  auto transaction = co_await log.begin();
+  transaction->restore();
+  transaction->text() += lines;
+  transaction->written();
+  StateCommit commit("acme/source");
+  commit.logs.push_back({log.collection(), transaction->prepare(std::move(acknowledgement))});
+  store.commit(commit);
+  transaction->acknowledge();
+  transaction->publish();
+}
+
+TEST_F(LogTest, ATransactionIsVisibleWhenItIsAcknowledged) {
+  run([this](Loop& loop) -> Task<> {
+    auto log = open(loop);
+    EXPECT_EQ(log->published(), 0u);
+    co_await append(*log, store, "one\ntwo\n", "ack1\n");
+    EXPECT_EQ(log->published(), 13u);
+    co_await append(*log, store, "three\n", "ack2\n");
+    EXPECT_EQ(text(), "one\ntwo\nack1\nthree\nack2\n");
+    EXPECT_EQ(log->published(), text().size());
+  });
+}
+
+TEST_F(LogTest, WhateverFailsTheNextTransactionFollowsTheLastCommittedOne) {
+  struct Case {
+    std::string point;
+    bool committed;
+  };
+  std::string large(2u << 20, 'x');  // written before the end
+  for (const Case& c : {Case{"before log write", false}, Case{"after log write", false},
+                        Case{"before log sync", false}, Case{"after log sync", false},
+                        Case{"before state commit", false}, Case{"after state commit", true},
+                        Case{"before log acknowledgement", true}, Case{"after log acknowledgement", true}}) {
+    for (bool restart : {false, true}) {
+      SCOPED_TRACE(c.point + (restart ? ", restarted" : ", same process"));
+      run([&, this](Loop& loop) -> Task<> {
+        auto log = open(loop);
+        std::string before = text();
+        fail_at = c.point;
+        bool failed = false;
+        try {
+          co_await append(*log, store, large + "\n", "lost\n");
+        } catch (const Error&) {
+          failed = true;
+        }
+        fail_at.clear();
+        EXPECT_TRUE(failed);
+        EXPECT_EQ(log->published(), before.size()) << "readers saw a failed transaction";
+        if (restart) log = open(loop);
+        co_await append(*log, store, "next\n", "ack\n");
+        std::string kept = c.committed ? large + "\nlost\n" : "";
+        EXPECT_TRUE(text() == before + kept + "next\nack\n");
+        EXPECT_EQ(log->published(), text().size());
+      });
+    }
+  }
+}
+
+TEST_F(LogTest, RecoveryRepeatsTheAcknowledgementAndIsItselfRepeatable) {
+  run([this](Loop& loop) -> Task<> {
+    auto log = open(loop);
+    co_await append(*log, store, "one\n", "ack\n");
+    log.reset();
+    std::filesystem::resize_file(log_path(folder.path(), "acme/orders"), 4);  // the acknowledgement was lost
+    fail_at = "after log restore";
+    bool failed = false;
+    try {
+      open(loop);
+    } catch (const Error&) {
+      failed = true;
+    }
+    EXPECT_TRUE(failed);
+    fail_at.clear();
+    log = open(loop);
+    EXPECT_EQ(text(), "one\nack\n");
+    EXPECT_EQ(log->published(), 8u);
+    log.reset();
+    log = open(loop);
+    EXPECT_EQ(text(), "one\nack\n");
+  });
+}
+
+TEST_F(LogTest, ALogShorterThanCommittedIsAnError) {
+  run([this](Loop& loop) -> Task<> {
+    auto log = open(loop);
+    co_await append(*log, store, "one\n", "ack\n");
+    log.reset();
+    std::filesystem::resize_file(log_path(folder.path(), "acme/orders"), 3);
+    std::string what;
+    try {
+      open(loop);
+    } catch (const Error& e) {
+      what = e.what();
+    }
+    EXPECT_NE(what.find("holds 3 bytes, but 4 bytes are committed"), std::string::npos) << what;
+    co_return;
+  });
+}
+
+TEST_F(LogTest, WritersTakeTurns) {
+  run([this](Loop& loop) -> Task<> {
+    auto log = open(loop);
+    co_await all(append(*log, store, "a1\na2\n", "A\n"), append(*log, store, "b1\nb2\n", "B\n"));
+    EXPECT_EQ(text(), "a1\na2\nA\nb1\nb2\nB\n");
+  });
+}
+
+TEST(LogPath, EncodesTheName) {
+  EXPECT_EQ(log_path("/s", "acme/orders é"), "/s/acme%2Forders%20%C3%A9.ndjson");
+  EXPECT_THROW(log_path("/s", std::string(300, 'a')), Error);
+}
+
+}  // namespace
+}  // namespace sluice::runtime
