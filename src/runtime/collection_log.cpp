@@ -10,14 +10,15 @@
 namespace sluice::runtime {
 namespace {
 constexpr std::size_t write_bytes = 1_MiB;
-constexpr std::size_t kept_bytes = 4_MiB;    // a larger buffer is freed after use
-constexpr std::size_t longest_name = 255;    // of a file
+constexpr std::size_t kept_bytes = 4_MiB;  // a larger buffer is freed after use
+constexpr std::size_t longest_name = 255;  // of a file
 }  // namespace
 
 std::filesystem::path log_path(const std::filesystem::path& folder, std::string_view collection) {
   std::string name = text::percent_encode(collection, "-_.~$&+:=@") + ".ndjson";
   if (name.size() > longest_name)
-    throw Error(Error::Kind::config, fmt::format("the collection name '{}' is too long for a file name", collection),
+    throw Error(Error::Kind::config,
+                fmt::format("the collection name '{}' is too long for a file name", collection),
                 "Use a name of at most 248 characters, counting '/' as three.");
   return folder / name;
 }
@@ -31,10 +32,10 @@ struct CollectionLog::Tail {
     if (text.capacity() > kept_bytes) text.shrink_to_fit();
   }
   File file;
-  std::string text;        // appended and not yet written
-  std::uint64_t end = 0;   // where text goes
-  LogPosition position;    // as last committed or prepared
-  bool clean = false;      // the file ends after the acknowledgement of the last committed transaction
+  std::string text;       // appended and not yet written
+  std::uint64_t end = 0;  // where text goes
+  LogPosition position;   // as last committed or prepared
+  bool clean = false;     // the file ends after the acknowledgement of the last committed transaction
 };
 
 CollectionLog::CollectionLog(Executor executor, StateStore& store, const std::filesystem::path& folder,

@@ -29,7 +29,8 @@ namespace {
     case EPERM:
       throw Error(Error::Kind::config, std::move(message),
                   "The state folder must be writable for this user; choose another with --state.");
-    default: throw Error(Error::Kind::transient, std::move(message));
+    default:
+      throw Error(Error::Kind::transient, std::move(message));
   }
 }
 
@@ -48,7 +49,7 @@ File::~File() {
 void File::fail(std::string_view doing) const { fail_with(errno, doing, path_); }
 
 std::uint64_t File::size() const {
-  struct stat status {};
+  struct stat status{};
   if (::fstat(fd_, &status) != 0) fail("cannot examine");
   return static_cast<std::uint64_t>(status.st_size);
 }

@@ -10,7 +10,8 @@ constexpr std::size_t uuid_length = 36;
 // A cursor over compact, valid JSON; at the end of the text every step says so by returning false.
 class Walk {
  public:
-  explicit Walk(std::string_view text) : begin_(text.data()), at_(text.data()), end_(text.data() + text.size()) {}
+  explicit Walk(std::string_view text)
+      : begin_(text.data()), at_(text.data()), end_(text.data() + text.size()) {}
 
   // Leaves the cursor at the value of property `name` of the object that starts here.
   bool enter(std::string_view name) {
@@ -60,7 +61,9 @@ class Walk {
           if (depth == 0) return true;
           continue;
         case '{':
-        case '[': ++depth; break;
+        case '[':
+          ++depth;
+          break;
         case '}':
         case ']':
           if (depth == 0) return true;  // of the object around a scalar
@@ -72,7 +75,8 @@ class Walk {
         case ',':
           if (depth == 0) return true;
           break;
-        default: break;
+        default:
+          break;
       }
       ++at_;
     }

@@ -25,7 +25,8 @@ Error failure(sqlite3* db, int code, const std::string& file, std::string_view d
       return Error(Error::Kind::transient, std::move(message),
                    "Free space there, or choose another state folder; nothing that was committed is lost.");
     case SQLITE_IOERR:
-    case SQLITE_BUSY: return Error(Error::Kind::transient, std::move(message));
+    case SQLITE_BUSY:
+      return Error(Error::Kind::transient, std::move(message));
     case SQLITE_READONLY:
     case SQLITE_CANTOPEN:
     case SQLITE_PERM:
@@ -35,7 +36,8 @@ Error failure(sqlite3* db, int code, const std::string& file, std::string_view d
     case SQLITE_NOTADB:
       return Error(Error::Kind::config, std::move(message),
                    "Restore the state folder from a backup, or start over with a new one.");
-    default: return Error(Error::Kind::transient, std::move(message));
+    default:
+      return Error(Error::Kind::transient, std::move(message));
   }
 }
 
@@ -154,7 +156,11 @@ void StateStore::Impl::configure(Mode mode) {
 
 void StateStore::Impl::put(const std::string& task, const StateCommit::Entry& entry) {
   if (entry.value)
-    prepare("INSERT OR REPLACE INTO state VALUES (?, ?, ?)").text(task).blob(entry.key).blob(*entry.value).step();
+    prepare("INSERT OR REPLACE INTO state VALUES (?, ?, ?)")
+        .text(task)
+        .blob(entry.key)
+        .blob(*entry.value)
+        .step();
   else
     prepare("DELETE FROM state WHERE task = ? AND key = ?").text(task).blob(entry.key).step();
 }
@@ -173,7 +179,8 @@ std::optional<std::string> StateStore::get(std::string_view task, std::string_vi
   return query.bytes(0);
 }
 
-std::vector<std::pair<std::string, std::string>> StateStore::list(std::string_view task, std::string_view prefix) {
+std::vector<std::pair<std::string, std::string>> StateStore::list(std::string_view task,
+                                                                  std::string_view prefix) {
   std::lock_guard lock(impl_->mutex);
   Statement query = impl_->prepare("SELECT key, value FROM state WHERE task = ? AND key >= ? ORDER BY key");
   query.text(task).blob(prefix);

@@ -13,9 +13,9 @@
 namespace sluice::runtime {
 namespace {
 
-using testing::TemporaryFolder;
 using sluice::testing::require;
 using sluice::testing::run;
+using testing::TemporaryFolder;
 
 std::string content(const std::filesystem::path& path) {
   std::ifstream in(path, std::ios::binary);
@@ -69,10 +69,10 @@ TEST_F(LogTest, WhateverFailsTheNextTransactionFollowsTheLastCommittedOne) {
     bool committed;
   };
   std::string large(2u << 20, 'x');  // written before the end
-  for (const Case& c : {Case{"before log write", false}, Case{"after log write", false},
-                        Case{"before log sync", false}, Case{"after log sync", false},
-                        Case{"before state commit", false}, Case{"after state commit", true},
-                        Case{"before log acknowledgement", true}, Case{"after log acknowledgement", true}}) {
+  for (const Case& c :
+       {Case{"before log write", false}, Case{"after log write", false}, Case{"before log sync", false},
+        Case{"after log sync", false}, Case{"before state commit", false}, Case{"after state commit", true},
+        Case{"before log acknowledgement", true}, Case{"after log acknowledgement", true}}) {
     for (bool restart : {false, true}) {
       SCOPED_TRACE(c.point + (restart ? ", restarted" : ", same process"));
       run([&, this](Loop& loop) -> Task<> {

@@ -31,7 +31,8 @@ TEST(LocateUuid, IsNotMisledByNestedOrSimilarNames) {
 }
 
 TEST(LocateUuid, StopsAtTheEndOfATextThatWasCut) {
-  std::string document = R"({"A":["x",{"b":"\"c"}],"_meta":{"op":"c","uuid":"66285dbc-543d-11ef-8001-69ef5bf77016"}})";
+  std::string document =
+      R"({"A":["x",{"b":"\"c"}],"_meta":{"op":"c","uuid":"66285dbc-543d-11ef-8001-69ef5bf77016"}})";
   for (std::size_t size = 0; size + 3 < document.size(); ++size)
     EXPECT_EQ(locate_uuid(std::string(document, 0, size)), std::nullopt) << size;
 }

@@ -80,7 +80,7 @@ TEST_F(StateStoreTest, FilesAreForTheOwnerOnly) {
   commit.put("k", "v");
   store.commit(commit);
   for (const auto& entry : std::filesystem::directory_iterator(folder.path())) {
-    struct stat status {};
+    struct stat status{};
     ASSERT_EQ(::stat(entry.path().c_str(), &status), 0);
     EXPECT_EQ(status.st_mode & 0777u, 0600u) << entry.path();
   }

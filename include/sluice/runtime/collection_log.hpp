@@ -23,8 +23,8 @@ class CollectionLog {
   class Transaction;
 
   // `store` says where the log ends and outlives it. Blocks: restores the file (recovery of §12.2).
-  CollectionLog(Executor executor, StateStore& store, const std::filesystem::path& folder, std::string collection,
-                Faults faults = {});
+  CollectionLog(Executor executor, StateStore& store, const std::filesystem::path& folder,
+                std::string collection, Faults faults = {});
   ~CollectionLog();
 
   const std::string& collection() const { return collection_; }
