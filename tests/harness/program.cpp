@@ -1,6 +1,7 @@
 #include "harness/program.hpp"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -30,7 +31,8 @@ std::vector<pid_t> children_of(pid_t pid) {
 
 }  // namespace
 
-Program::Program(std::vector<std::string> command, std::vector<std::string> environment, std::string log) {
+Program::Program(std::vector<std::string> command, std::vector<std::string> environment, std::string log,
+                 bool mortal) {
   std::vector<char*> arguments;
   for (std::string& word : command) arguments.push_back(word.data());
   arguments.push_back(nullptr);
@@ -40,6 +42,7 @@ Program::Program(std::vector<std::string> command, std::vector<std::string> envi
   if (pid_ > 0) return;
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(126);
+  if (mortal) ::prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE);
   for (std::string& variable : environment) ::putenv(variable.data());
   if (!log.empty()) {
     int fd = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);

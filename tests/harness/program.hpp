@@ -12,8 +12,10 @@ namespace harness {
 // A child process that does not outlive this object nor this process. Its output goes to a file.
 class Program {
  public:
-  // `log`: where stdout and stderr are appended; empty: inherited.
-  Program(std::vector<std::string> command, std::vector<std::string> environment, std::string log);
+  // `log`: where stdout and stderr are appended; empty: inherited. `mortal`: permission bits bind it even as
+  // root.
+  Program(std::vector<std::string> command, std::vector<std::string> environment, std::string log,
+          bool mortal = false);
   ~Program();
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;

@@ -1,0 +1,15 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include "sluice/async/context.hpp"
+#include "sluice/async/task.hpp"
+
+namespace sluice {
+
+// main() of a program that is one pipeline: builds loop, pool (a thread a core), clock and log (as LOG_LEVEL
+// and LOG_FORMAT say), runs body(context, arguments), and returns the exit status: 0, or 1 after printing the
+// error. SIGINT and SIGTERM cancel the body and end with 128 + the signal's number.
+int run_program(int argc, char** argv, Task<> (*body)(Context&, std::vector<std::string> arguments));
+
+}  // namespace sluice

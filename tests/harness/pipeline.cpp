@@ -1,0 +1,134 @@
+#include "harness/pipeline.hpp"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <stdexcept>
+
+namespace harness {
+namespace fs = std::filesystem;
+
+Pipeline::Pipeline(std::string folder, Options options)
+    : folder_(std::move(folder)), options_(std::move(options)) {
+  fs::create_directories(folder_);
+}
+
+void Pipeline::discover() {
+  std::string config = folder_ + "/source.config.json";
+  std::ofstream(config) << fmt::format(
+      R"({{"address":"{}:{}","user":"{}","database":"{}","credentials":{{"auth_type":"UserPassword","password":"{}"}},"discoveryFilters":{{"include_schemas":["shop"]}},"advanced":{{"sslmode":"disable"}}}})",
+      options_.host, options_.port, options_.user, options_.database, options_.password);
+  std::vector<std::string> command = {options_.binaries + "/sluice",
+                                      "discover",
+                                      "--connector",
+                                      "source-postgres",
+                                      "--config",
+                                      config,
+                                      "--name",
+                                      "shop/source",
+                                      "--sqlite",
+                                      database(),
+                                      "--output",
+                                      catalog()};
+  if (options_.transport != Transport::in_process) {
+    command.insert(command.end(), {"--local", options_.binaries + "/connectors"});
+    command.insert(command.end(),
+                   {"--codec", options_.transport == Transport::process_json ? "json" : "proto"});
+  }
+  Program discover(command, {}, log());
+  std::optional<int> status = discover.wait(std::chrono::seconds(60));
+  if (status != 0) throw std::runtime_error("sluice discover failed: " + tail_of_log(2000));
+}
+
+std::unique_ptr<Program> Pipeline::start(bool once) {
+  std::vector<std::string> command = {options_.binaries + "/sluice", "run", catalog(), "--state", state()};
+  if (once) command.push_back("--once");
+  if (!options_.memory.empty()) command.insert(command.end(), {"--memory", options_.memory});
+  return std::make_unique<Program>(command, std::vector<std::string>{"LOG_FORMAT=text"}, log());
+}
+
+void Pipeline::run_once(std::chrono::seconds patience) {
+  std::unique_ptr<Program> run = start(true);
+  std::optional<int> status = run->wait(patience);
+  if (!status) throw std::runtime_error("sluice run --once did not end: " + tail_of_log(3000));
+  if (*status != 0)
+    throw std::runtime_error(fmt::format("sluice run --once ended with {}: {}", *status, tail_of_log(3000)));
+}
+
+std::string Pipeline::destination(const Table& table) {
+  return table.schema == "public" ? table.name : table.schema + "_" + table.name;
+}
+
+bool Pipeline::verify(Client& client) {
+  bool equal = true;
+  fmt::print("{:<26} {:>10} {:>12} {:>8} {:>8}\n", "table", "PostgreSQL", "SQLite", "missing", "surplus");
+  for (const Table& table : shop_tables()) {
+    Difference d = compare(client, database(), destination(table), table);
+    fmt::print("{:<26} {:>10} {:>12} {:>8} {:>8}{}\n", d.table, d.source_rows, d.destination_rows, d.missing,
+               d.surplus, d.wrong_columns ? fmt::format("  {} wrong columns", d.wrong_columns) : "");
+    for (const std::string& example : d.examples) fmt::print("    {}\n", example);
+    equal = equal && d.equal();
+  }
+  std::fflush(stdout);
+  return equal;
+}
+
+std::size_t Pipeline::doubled_documents() const {
+  // A UUID names a document; one that an acknowledged stretch holds twice was written twice.
+  std::size_t doubled = 0;
+  if (!fs::exists(state() + "/collections")) return 0;
+  for (const auto& entry : fs::recursive_directory_iterator(state() + "/collections")) {
+    if (!entry.is_regular_file()) continue;
+    std::set<std::string> seen;
+    std::ifstream in(entry.path());
+    for (std::string line; std::getline(in, line);) {
+      std::size_t at = line.find(R"("uuid":")");
+      if (at == line.npos) continue;
+      if (!seen.insert(line.substr(at + 8, 36)).second) ++doubled;
+    }
+  }
+  return doubled;
+}
+
+std::string Pipeline::tail_of_log(std::size_t bytes) const {
+  std::ifstream in(log(), std::ios::binary | std::ios::ate);
+  if (!in) return "";
+  auto size = static_cast<std::size_t>(in.tellg());
+  std::size_t n = std::min(bytes, size);
+  in.seekg(static_cast<std::streamoff>(size - n));
+  std::string text(n, ' ');
+  in.read(text.data(), static_cast<std::streamsize>(n));
+  return text;
+}
+
+TrafficThreads::TrafficThreads(std::string dsn, std::uint64_t seed, int lanes,
+                               std::chrono::milliseconds pause) {
+  for (int lane = 0; lane < lanes; ++lane)
+    threads_.emplace_back([this, dsn, seed, lane, pause] {
+      std::unique_ptr<Traffic> traffic;
+      while (!stop_) {
+        try {
+          if (!traffic)
+            traffic = std::make_unique<Traffic>(dsn, seed + static_cast<std::uint64_t>(lane), lane);
+          int changes = traffic->transaction();
+          transactions_ += changes > 0;
+          changes_ += static_cast<std::uint64_t>(changes);
+        } catch (const std::exception&) {
+          // The server is away (it is restarted by the test): try again after the pause.
+        }
+        std::this_thread::sleep_for(pause);
+      }
+    });
+}
+
+TrafficThreads::~TrafficThreads() { stop(); }
+
+void TrafficThreads::stop() {
+  stop_ = true;
+  for (std::thread& thread : threads_)
+    if (thread.joinable()) thread.join();
+}
+
+}  // namespace harness

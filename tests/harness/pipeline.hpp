@@ -1,0 +1,69 @@
+#pragma once
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "harness/compare.hpp"
+#include "harness/program.hpp"
+#include "harness/shop.hpp"
+
+namespace harness {
+
+// How a pipeline under test reaches its connectors.
+enum class Transport { in_process, process_protobuf, process_json };
+
+// One pipeline from a PostgreSQL database to a SQLite file, run by the real `sluice` binary in a folder of
+// its own: catalog, state, destination and log are there.
+class Pipeline {
+ public:
+  struct Options {
+    std::string binaries;  // the build folder that holds `sluice` and connectors/
+    std::string host, port, user, password, database;
+    Transport transport = Transport::in_process;
+    std::string memory;  // --memory, or empty
+  };
+  Pipeline(std::string folder, Options options);
+
+  // Writes the catalog by `sluice discover`.
+  void discover();
+  std::string database() const { return folder_ + "/shop.db"; }
+  std::string state() const { return folder_ + "/state"; }
+  std::string catalog() const { return folder_ + "/flow.yaml"; }
+  std::string log() const { return folder_ + "/run.log"; }
+  // Starts `sluice run`, with --once or without.
+  std::unique_ptr<Program> start(bool once);
+  // Runs --once to its end; throws with the end of the log if it does not exit 0 within `patience`.
+  void run_once(std::chrono::seconds patience);
+  // The table that a source table goes to.
+  static std::string destination(const Table& table);
+  // Compares all tables; prints what differs. True if nothing does.
+  bool verify(Client& client);
+  // Documents that stand in a collection log twice once UUIDs are taken into account (runtime.md §7.2).
+  std::size_t doubled_documents() const;
+  std::string tail_of_log(std::size_t bytes) const;
+
+ private:
+  std::string folder_;
+  Options options_;
+};
+
+// Traffic on several connections until stopped.
+class TrafficThreads {
+ public:
+  TrafficThreads(std::string dsn, std::uint64_t seed, int lanes, std::chrono::milliseconds pause);
+  ~TrafficThreads();
+  void stop();
+  std::uint64_t transactions() const { return transactions_; }
+  std::uint64_t changes() const { return changes_; }
+
+ private:
+  std::atomic<bool> stop_{false};
+  std::atomic<std::uint64_t> transactions_{0}, changes_{0};
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace harness
