@@ -25,15 +25,6 @@ Order compare(const Number& a, double b) {
   return reverse(compare(std::uint64_t{0} - static_cast<std::uint64_t>(a.negative), -b));
 }
 
-Order compare(const Number& a, const Number& b) {
-  using enum Number::Type;
-  if (a.type == floating && b.type == floating) return compare(a.floating, b.floating);
-  if (b.type == floating) return compare(a, b.floating);
-  if (a.type == floating) return reverse(compare(b, a.floating));
-  if (a.type != b.type) return a.type == negative ? Order::less : Order::greater;
-  return a.type == negative ? a.negative <=> b.negative : a.unsigned_ <=> b.unsigned_;
-}
-
 Order compare_arrays(const Tree& a, const Node& x, const Tree& b, const Node& y) {
   auto left = a.children(x), right = b.children(y);
   auto i = left.begin(), j = right.begin();
@@ -62,6 +53,15 @@ Order compare_objects(const Tree& a, const Node& x, const Tree& b, const Node& y
 }
 
 }  // namespace
+
+std::strong_ordering compare(const Number& a, const Number& b) {
+  using enum Number::Type;
+  if (a.type == floating && b.type == floating) return compare(a.floating, b.floating);
+  if (b.type == floating) return compare(a, b.floating);
+  if (a.type == floating) return reverse(compare(b, a.floating));
+  if (a.type != b.type) return a.type == negative ? Order::less : Order::greater;
+  return a.type == negative ? a.negative <=> b.negative : a.unsigned_ <=> b.unsigned_;
+}
 
 std::strong_ordering compare(const Tree& a, const Node& x, const Tree& b, const Node& y) {
   if (x.kind != y.kind) return x.kind <=> y.kind;

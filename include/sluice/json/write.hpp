@@ -63,5 +63,6 @@ void write_compact(std::string& out, std::string_view json);
 // runtime.md §8.1: null < boolean < number < string < array < object. Numbers compare exactly across integer
 // and fraction.
 std::strong_ordering compare(const Tree& a, const Node& x, const Tree& b, const Node& y);
+std::strong_ordering compare(const Number& a, const Number& b);
 
 }  // namespace sluice::json

@@ -1,0 +1,286 @@
+#include "sluice/runtime/schema.hpp"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "sluice/base/error.hpp"
+
+namespace sluice::runtime {
+namespace {
+
+// Evaluates `document` in both ways, which must agree.
+bool holds(Validator& validator, std::string_view document) {
+  json::Tree tree;
+  tree.parse(document);
+  bool valid = validator.validate(tree).valid();
+  std::string errors = validator.explain(tree);
+  EXPECT_EQ(errors == "[]", valid) << errors;
+  return valid;
+}
+bool holds(std::string_view schema, std::string_view document) {
+  Validator validator(Schema::compile(schema));
+  return holds(validator, document);
+}
+
+// tests/runtime/schema_cases.json: schemas with documents they accept and others that they must not.
+class SchemaCases : public testing::Test {
+ protected:
+  SchemaCases() {
+    std::ifstream in(SLUICE_RUNTIME_TESTS "/schema_cases.json");
+    text_.assign(std::istreambuf_iterator<char>(in), {});
+    cases_.parse(text_);
+  }
+  void check(const json::Node& example, const std::string& schema) {
+    SCOPED_TRACE(schema);
+    Validator validator(Schema::compile(schema));
+    for (const json::Node& good : cases_.children(*cases_.find(example, "valid")))
+      EXPECT_TRUE(holds(validator, good.raw)) << good.raw;
+    for (const json::Node& bad : cases_.children(*cases_.find(example, "invalid")))
+      EXPECT_FALSE(holds(validator, bad.raw)) << bad.raw;
+  }
+
+  std::string text_;
+  json::Tree cases_;
+};
+
+TEST_F(SchemaCases, keywords) {
+  for (const json::Node& example : cases_.children(*cases_.find(cases_.root(), "keywords")))
+    check(example, std::string(cases_.find(example, "schema")->raw));
+}
+
+TEST_F(SchemaCases, formats) {
+  for (const json::Node& example : cases_.children(*cases_.find(cases_.root(), "formats"))) {
+    std::string schema = fmt::format(R"({{"format":{}}})", cases_.find(example, "format")->raw);
+    check(example, schema);
+    EXPECT_TRUE(holds(schema, "1"));
+  }
+}
+
+TEST(Schema, objects_with_many_properties) {
+  std::string properties, required, document;
+  for (int i = 0; i < 200; ++i) {
+    std::string name = fmt::format("\"column_{}\"", i);
+    properties += (i ? "," : "") + name + R"(:{"type":"integer"})";
+    required += (i ? "," : "") + name;
+    document = name + fmt::format(":{}{}", i, i ? "," : "") + document;
+  }
+  std::string schema = fmt::format(R"({{"properties":{{{}}},"required":[{}]}})", properties, required);
+  std::string good = "{" + document + "}", wrong = good, missing = good;
+  wrong.replace(wrong.find(":77,"), 4, ":\"\",");
+  missing.replace(missing.find("column_150"), 10, "column_xxx");
+  EXPECT_TRUE(holds(schema, good));
+  EXPECT_FALSE(holds(schema, wrong));
+  EXPECT_FALSE(holds(schema, missing));
+}
+
+TEST(Schema, references_through_the_resolver) {
+  Schema::Resolver resolver = [](std::string_view url) -> std::optional<std::string> {
+    if (url == "flow://write-schema")
+      return R"({"$defs":{"i":{"$anchor":"I","type":"integer"}},"properties":{"a":{"$ref":"#I"}}})";
+    if (url == "file:///dir/other.json") return R"({"$ref":"third.json#/$defs/s"})";
+    if (url == "file:///dir/third.json") return R"({"$defs":{"s":{"type":"string"}}})";
+    return {};
+  };
+  json::Tree tree;
+  Validator write(Schema::compile(R"({"$ref":"flow://write-schema"})", resolver));
+  tree.parse(R"({"a":"x"})");
+  EXPECT_FALSE(write.validate(tree).valid());
+  Validator files(Schema::compile(R"({"$id":"file:///dir/main.json","$ref":"other.json"})", resolver));
+  tree.parse("\"x\"");
+  EXPECT_TRUE(files.validate(tree).valid());
+  tree.parse("1");
+  EXPECT_FALSE(files.validate(tree).valid());
+}
+
+std::string build_error(std::string_view schema) {
+  try {
+    Schema::compile(schema);
+  } catch (const Error& e) {
+    EXPECT_EQ(e.kind(), Error::Kind::config);
+    return e.message();
+  }
+  return "";
+}
+
+TEST(Schema, build_errors_name_place_and_value) {
+  EXPECT_EQ(build_error(R"({"properties":{"a":{"minLength":"x"}}})"),
+            "schema at #/properties/a: minLength must be a non-negative integer, not \"x\"");
+  EXPECT_EQ(
+      build_error(R"({"type":"strin"})"),
+      "schema at #: type must be of null, boolean, integer, number, string, array and object, not \"strin\"");
+  EXPECT_EQ(build_error(R"({"allOf":[{"$ref":"#/$defs/none"}]})"),
+            "schema at #/allOf/0: $ref '#/$defs/none' leads to a place that does not exist");
+  EXPECT_EQ(build_error(R"({"$ref":"#Nope"})"),
+            "schema at #: $ref '#Nope' names an anchor that does not exist");
+  EXPECT_EQ(build_error(R"({"$ref":"http://x.y/z"})"),
+            "schema at #: $ref leads to 'http://x.y/z', which is not available");
+  EXPECT_EQ(build_error(R"({"$ref":"#"})"),
+            "schema at #: the schema refers back to itself without descending into the document");
+  EXPECT_EQ(build_error(R"({"properties":{"a":1}})"),
+            "schema at #/properties/a: a schema must be an object or a boolean, not 1");
+  for (std::string_view schema :
+       {R"({"reduce":{"strategy":"nope"}})",
+        R"({"reduce":{"strategy":"sum","key":["/a"]}})",
+        R"({"reduce":"sum"})",
+        R"({"reduce":{"strategy":"merge","delete":1}})",
+        R"({"redact":{"strategy":"md5"}})",
+        R"({"redact":{"strategy":"block","x":1}})",
+        R"({"pattern":"("})",
+        R"({"pattern":"(?=a)b"})",
+        R"({"required":"a"})",
+        R"({"enum":1})",
+        R"({"multipleOf":0})",
+        R"({"items":1})",
+        R"({"items":[{}],"prefixItems":[{}]})",
+        R"({"anyOf":[]})",
+        R"({"exclusiveMinimum":true})",
+        R"({"type":[]})",
+        "1",
+        "{",
+        R"({"format":1})",
+        R"({"patternProperties":{"[":{}}})",
+        R"({"dependentRequired":{"a":1}})",
+        R"({"$defs":[]})",
+        R"({"$defs":{"a":{"anyOf":[{"$ref":"#/$defs/b"}]},"b":{"not":{"$ref":"#/$defs/a"}}}})"})
+    EXPECT_NE(build_error(schema), "") << schema;
+}
+
+TEST(Schema, unknown_keywords_warn_once) {
+  Schema schema = Schema::compile(
+      R"({"x-anything":1,"frob":1,"properties":{"a":{"frob":2,"format":"currency"}},"$comment":"","examples":[]})");
+  ASSERT_EQ(schema.warnings().size(), 2u);
+  EXPECT_EQ(schema.warnings()[0], "unknown keyword 'frob' at # is ignored");
+  EXPECT_EQ(schema.warnings()[1], "unknown format 'currency' at #/properties/a is not checked");
+}
+
+// The strategies in effect, as "property:strategy" for every annotated value in preorder.
+std::string reductions(std::string_view schema, std::string_view document) {
+  Validator validator(Schema::compile(schema));
+  json::Tree tree;
+  tree.parse(document);
+  const Outcome& outcome = validator.validate(tree);
+  EXPECT_TRUE(outcome.valid()) << validator.explain(tree);
+  std::string out;
+  for (std::uint32_t i = 0; i < tree.size(); ++i)
+    if (const Reduction* r = outcome.reduction(i))
+      out +=
+          fmt::format("{}{}:{}{}", out.empty() ? "" : " ", tree[i].key, name(r->strategy), r->del ? "!" : "");
+  return out;
+}
+
+TEST(Schema, annotations_of_failing_subschemas_do_not_count) {
+  constexpr std::string_view schema = R"({"reduce":{"strategy":"merge"},"properties":{"a":{"oneOf":[
+      {"type":"integer","reduce":{"strategy":"sum"}},{"type":"string","reduce":{"strategy":"append"}},{"type":"null"}]}}})";
+  EXPECT_EQ(reductions(schema, R"({"a":1})"), ":merge a:sum");
+  EXPECT_EQ(reductions(schema, R"({"a":""})"), ":merge a:append");
+  EXPECT_EQ(reductions(schema, R"({"a":null})"), ":merge");
+  // A branch that annotated a child before it failed leaves nothing behind.
+  EXPECT_EQ(
+      reductions(R"({"anyOf":[{"properties":{"a":{"reduce":{"strategy":"sum"}},"b":{"type":"null"}}},{}]})",
+                 R"({"a":1,"b":2})"),
+      "");
+  EXPECT_EQ(reductions(R"({"not":{"properties":{"a":{"reduce":{"strategy":"sum"}},"b":{"type":"null"}}}})",
+                       R"({"a":1,"b":2})"),
+            "");
+}
+
+TEST(Schema, in_place_subschemas_override_and_later_ones_win) {
+  constexpr std::string_view schema =
+      R"({"allOf":[{"reduce":{"strategy":"sum"}},{"reduce":{"strategy":"set"}}],
+      "$ref":"#/$defs/r","reduce":{"strategy":"merge"},"$defs":{"r":{"reduce":{"strategy":"append"}}}})";
+  EXPECT_EQ(reductions(schema, "1"), ":set");
+  EXPECT_EQ(
+      reductions(
+          R"({"$ref":"#/$defs/r","reduce":{"strategy":"merge"},"$defs":{"r":{"reduce":{"strategy":"append"}}}})",
+          "1"),
+      ":append");
+  EXPECT_EQ(reductions(R"({"anyOf":[{"reduce":{"strategy":"sum"}},{"reduce":{"strategy":"set"}}]})", "1"),
+            ":set");
+  EXPECT_EQ(
+      reductions(
+          R"({"if":true,"then":{"reduce":{"strategy":"sum"}},"allOf":[{"reduce":{"strategy":"set"}}]})", "1"),
+      ":sum");
+  EXPECT_EQ(
+      reductions(
+          R"({"properties":{"a":{"reduce":{"strategy":"sum"}}},"allOf":[{"properties":{"a":{"reduce":{"strategy":"set"}}}}]})",
+          R"({"a":1})"),
+      "a:set");
+}
+
+// As capture-postgres.md §2.6 discovers a table.
+constexpr std::string_view discovered = R"json({"$defs": {"PublicOrders": {
+  "type": "object", "required": ["id"], "$anchor": "PublicOrders", "properties": {
+    "id":   {"type": "integer", "description": "(source type: non-nullable int4)"},
+    "note": {"type": ["string","null"], "maxLength": 40, "description": "Free text. (source type: varchar)"}}}},
+ "allOf": [
+  {"if":   {"properties": {"_meta": {"properties": {"op": {"const": "d"}}}}},
+   "then": {"reduce": {"strategy": "merge", "delete": true}},
+   "else": {"reduce": {"strategy": "merge"}},
+   "required": ["_meta"],
+   "properties": {"_meta": {"type": "object", "required": ["op","source"], "reduce": {"strategy": "merge"},
+     "properties": {
+      "op":     {"enum": ["c","d","u"], "description": "..."},
+      "source": {"type": "object", "required": ["schema","table","loc"], "properties": {
+        "loc": {"type": "array", "items": {"type": "integer"}, "minItems": 3, "maxItems": 3}}},
+      "before": {"$ref": "#PublicOrders", "description": "...", "reduce": {"strategy": "firstWriteWins"}}}}}},
+  {"$ref": "#PublicOrders"}],
+ "x-infer-schema": true})json";
+
+TEST(Schema, discovered_postgres_schema) {
+  EXPECT_EQ(
+      reductions(
+          discovered,
+          R"({"_meta":{"op":"d","source":{"schema":"s","table":"t","loc":[1,2,3]},"before":{"id":1}},"id":1})"),
+      ":merge! _meta:merge before:firstWriteWins");
+  EXPECT_EQ(
+      reductions(
+          discovered,
+          R"({"_meta":{"op":"u","source":{"schema":"s","table":"t","loc":[1,2,3]}},"id":1,"note":null})"),
+      ":merge _meta:merge");
+  for (std::string_view document :
+       {R"({"id":1})", R"({"_meta":{"op":"x","source":{"schema":"s","table":"t","loc":[1,2,3]}},"id":1})",
+        R"({"_meta":{"op":"c","source":{"schema":"s","table":"t","loc":[1,2]}},"id":1})",
+        R"({"_meta":{"op":"c","source":{"schema":"s","table":"t","loc":[1,2,3]}},"id":"x"})"})
+    EXPECT_FALSE(holds(discovered, document)) << document;
+}
+
+TEST(Schema, redactions_apply_per_value_and_must_agree) {
+  Validator validator(Schema::compile(
+      R"({"properties":{"a":{"redact":{"strategy":"sha256"}},"b":{"anyOf":[{"type":"null","redact":{"strategy":"block"}},{}]}}})"));
+  json::Tree tree;
+  tree.parse(R"({"a":1,"b":null,"c":2})");
+  const Outcome& outcome = validator.validate(tree);
+  EXPECT_TRUE(outcome.redacts());
+  EXPECT_EQ(outcome.redact(1), Redaction::sha256);
+  EXPECT_EQ(outcome.redact(2), Redaction::block);
+  EXPECT_EQ(outcome.redact(3), Redaction::none);
+  tree.parse(R"({"b":1})");
+  EXPECT_FALSE(validator.validate(tree).redacts());
+  EXPECT_FALSE(holds(R"({"redact":{"strategy":"sha256"},"allOf":[{"redact":{"strategy":"block"}}]})", "1"));
+  EXPECT_TRUE(holds(R"({"redact":{"strategy":"sha256"},"allOf":[{"redact":{"strategy":"sha256"}}]})", "1"));
+}
+
+TEST(Schema, explains_failures_as_basic_output) {
+  Validator validator(Schema::compile(
+      R"({"$defs":{"i":{"type":"integer"}},"properties":{"a/b":{"$ref":"#/$defs/i"},"l":{"items":{"anyOf":[{"type":"null"},{"minimum":3}]}}},"required":["z"]})"));
+  json::Tree tree;
+  tree.parse(R"({"a/b":"x","l":[null,5,1]})");
+  EXPECT_EQ(
+      validator.explain(tree),
+      R"([{"keywordLocation":"/properties/a~1b/$ref/type","instanceLocation":"/a~1b","error":"expected integer, found string"},)"
+      R"({"keywordLocation":"/properties/l/items/anyOf/0/type","instanceLocation":"/l/2","error":"expected null, found 1"},)"
+      R"({"keywordLocation":"/properties/l/items/anyOf/1/minimum","instanceLocation":"/l/2","error":"1 is beyond the limit 3"},)"
+      R"({"keywordLocation":"/properties/l/items/anyOf","instanceLocation":"/l/2","error":"1 matches none of the alternatives"},)"
+      R"({"keywordLocation":"/required","instanceLocation":"","error":"property 'z' is missing"}])");
+  // Explaining leaves the validator as it was.
+  EXPECT_FALSE(validator.validate(tree).valid());
+  tree.parse(R"({"z":1})");
+  EXPECT_TRUE(validator.validate(tree).valid());
+}
+
+}  // namespace
+}  // namespace sluice::runtime
