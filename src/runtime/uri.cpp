@@ -31,12 +31,13 @@ std::string remove_dots(std::string_view path) {
       out.push_back(parts[i]);
     }
   }
-  return (absolute ? "/" : "") + text::join(out, "/");
+  std::string joined(absolute ? 1 : 0, '/');
+  return joined.append(text::join(out, "/"));
 }
 
 std::string merge(const Uri& base, std::string_view path) {
-  if (base.has_authority && base.path.empty()) return "/" + std::string(path);
-  return std::string(base.path.substr(0, base.path.rfind('/') + 1)) + std::string(path);
+  if (base.has_authority && base.path.empty()) return std::string("/").append(path);
+  return std::string(base.path.substr(0, base.path.rfind('/') + 1)).append(path);
 }
 
 std::string compose(const Uri& uri) {

@@ -1,0 +1,79 @@
+// What one evaluation of a collection schema costs per document: the schema that discovery of a PostgreSQL
+// table gives (capture-postgres.md §2.6, ten columns) on a change event of some 300 bytes, and simpler ones
+// to see where the time goes. Parsing is measured apart, since the combiner parses once for all that it does.
+#include <benchmark/benchmark.h>
+
+#include "allocations.hpp"
+#include "sluice/runtime/schema.hpp"
+
+namespace {
+
+using namespace sluice;
+
+constexpr std::string_view columns = R"json(
+  "id": {"type": "integer"}, "customer_id": {"type": "integer"},
+  "status": {"type": ["string","null"], "maxLength": 20}, "total": {"type": ["string","null"], "format": "number"},
+  "currency": {"type": ["string","null"], "maxLength": 3, "minLength": 3}, "note": {"type": ["string","null"]},
+  "created_at": {"type": ["string","null"], "format": "date-time"},
+  "updated_at": {"type": ["string","null"], "format": "date-time"},
+  "external_id": {"type": ["string","null"], "format": "uuid"}, "paid": {"type": ["boolean","null"]})json";
+
+std::string discovered() {
+  return R"json({"$defs": {"PublicOrders": {"type": "object", "required": ["id"], "$anchor": "PublicOrders",
+    "properties": {)json" +
+         std::string(columns) + R"json(}}},
+ "allOf": [
+  {"if":   {"properties": {"_meta": {"properties": {"op": {"const": "d"}}}}},
+   "then": {"reduce": {"strategy": "merge", "delete": true}},
+   "else": {"reduce": {"strategy": "merge"}},
+   "required": ["_meta"],
+   "properties": {"_meta": {"type": "object", "required": ["op","source"], "reduce": {"strategy": "merge"},
+     "properties": {
+      "op":     {"enum": ["c","d","u"]},
+      "source": {"type": "object", "required": ["schema","table","loc"], "properties": {
+        "ts_ms": {"type": "integer"}, "schema": {"type": "string"}, "snapshot": {"type": "boolean"},
+        "table": {"type": "string"}, "loc": {"type": "array", "items": {"type": "integer"}, "minItems": 3, "maxItems": 3},
+        "txid": {"type": "integer"}}},
+      "before": {"$ref": "#PublicOrders", "reduce": {"strategy": "firstWriteWins"}}}}}},
+  {"$ref": "#PublicOrders"}],
+ "x-infer-schema": true})json";
+}
+
+std::string flat() {
+  return R"({"type":"object","required":["id"],"properties":{)" + std::string(columns) + "}}";
+}
+
+constexpr std::string_view sorted =
+    R"({"_meta":{"op":"u","source":{"loc":[94489280512,94489281000,94489281240],"schema":"public","table":"orders","ts_ms":1735689600123},"uuid":"DocUUIDPlaceholder-329Bb50aa48EAa9ef"},"created_at":"2025-01-01T10:20:30.123456Z","currency":"EUR","customer_id":4711,"external_id":"66285dbc-543d-11ef-8001-69ef5bf77016","id":42,"note":null,"paid":true,"status":"shipped","total":"1234.50","updated_at":"2025-01-02T10:20:30Z"})";
+
+void parse(benchmark::State& state) {
+  json::Tree tree;
+  for (auto _ : state) {
+    tree.parse(sorted);
+    benchmark::DoNotOptimize(tree.size());
+  }
+  state.SetItemsProcessed(state.iterations());
+  state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(sorted.size()));
+}
+
+void evaluate(benchmark::State& state, const std::string& schema) {
+  runtime::Validator validator(runtime::Schema::compile(schema));
+  json::Tree tree;
+  tree.parse(sorted);
+  if (!validator.validate(tree).valid()) state.SkipWithError(validator.explain(tree).c_str());
+  std::size_t before = allocations();
+  for (auto _ : state) benchmark::DoNotOptimize(validator.validate(tree).valid());
+  state.counters["allocs/doc"] =
+      static_cast<double>(allocations() - before) / static_cast<double>(state.iterations());
+  state.SetItemsProcessed(state.iterations());
+  state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(sorted.size()));
+}
+
+BENCHMARK(parse);
+BENCHMARK_CAPTURE(evaluate, discovered, discovered());
+BENCHMARK_CAPTURE(evaluate, flat_table, flat());
+BENCHMARK_CAPTURE(evaluate, only_type, std::string(R"({"type":"object"})"));
+
+}  // namespace
+
+BENCHMARK_MAIN();
