@@ -1,21 +1,6 @@
-#include <algorithm>
-
 #include "sluice/json/write.hpp"
 
 namespace sluice::json {
-namespace {
-
-bool in_order(const Tree& tree, const Node& object) {
-  const Node* last = nullptr;
-  for (const Node& child : tree.children(object)) {
-    if (last && last->key >= child.key) return false;
-    last = &child;
-  }
-  return true;
-}
-
-}  // namespace
-
 void Canonical::write(std::string& out, const Tree& tree, const Node& node) {
   switch (node.kind) {
     case Kind::object:
@@ -40,34 +25,19 @@ void Canonical::write(std::string& out, const Tree& tree, const Node& node) {
 }
 
 void Canonical::object(std::string& out, const Tree& tree, const Node& node) {
-  out += '{';
-  bool first = true;
-  if (in_order(tree, node)) {
-    for (const Node& child : tree.children(node)) {
-      member(out, tree, child, first);
-      first = false;
-    }
-  } else {
-    std::size_t base = order_.size();
-    for (const Node& child : tree.children(node)) order_.push_back(&child);
-    std::sort(order_.begin() + static_cast<std::ptrdiff_t>(base), order_.end(),
-              [](const Node* a, const Node* b) { return a->key != b->key ? a->key < b->key : a < b; });
-    std::size_t end = order_.size();
-    for (std::size_t i = base; i < end; ++i) {
-      if (i + 1 < end && order_[i]->key == order_[i + 1]->key) continue;
-      member(out, tree, *order_[i], first);
-      first = false;
-    }
-    order_.resize(base);
+  std::size_t base = order_.size();
+  append_members(order_, tree, node);
+  std::size_t end = order_.size();
+  char before = '{';
+  for (std::size_t i = base; i < end; ++i) {
+    out += before;
+    write_string(out, order_[i]->key);
+    out += ':';
+    write(out, tree, *order_[i]);
+    before = ',';
   }
-  out += '}';
-}
-
-void Canonical::member(std::string& out, const Tree& tree, const Node& node, bool first) {
-  if (!first) out += ',';
-  write_string(out, node.key);
-  out += ':';
-  write(out, tree, node);
+  out += base == end ? "{}" : "}";
+  order_.resize(base);
 }
 
 void write_canonical(std::string& out, const Tree& tree, const Node& node) {

@@ -33,18 +33,10 @@ Order compare_arrays(const Tree& a, const Node& x, const Tree& b, const Node& y)
   return x.count <=> y.count;
 }
 
-std::vector<const Node*> sorted(const Tree& tree, const Node& object) {
-  std::vector<const Node*> out;
-  for (const Node& child : tree.children(object)) out.push_back(&child);
-  std::stable_sort(out.begin(), out.end(), [](auto* m, auto* n) { return m->key < n->key; });
-  // Of equal names the last counts.
-  auto first = std::unique(out.rbegin(), out.rend(), [](auto* m, auto* n) { return m->key == n->key; });
-  out.erase(out.begin(), first.base());
-  return out;
-}
-
 Order compare_objects(const Tree& a, const Node& x, const Tree& b, const Node& y) {
-  auto left = sorted(a, x), right = sorted(b, y);
+  std::vector<const Node*> left, right;
+  append_members(left, a, x);
+  append_members(right, b, y);
   for (std::size_t i = 0; i < std::min(left.size(), right.size()); ++i) {
     if (Order order = left[i]->key <=> right[i]->key; order != 0) return order;
     if (Order order = json::compare(a, *left[i], b, *right[i]); order != 0) return order;

@@ -6,6 +6,7 @@
 #include <rapidjson/reader.h>
 #include <simdjson.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstring>
@@ -263,6 +264,20 @@ const Node* Tree::find(const Node& node, std::string_view name) const {
   for (const Node& child : children(node))
     if (child.key == name) found = &child;
   return found;
+}
+
+void append_members(std::vector<const Node*>& out, const Tree& tree, const Node& object) {
+  std::size_t base = out.size();
+  bool in_order = true;
+  for (const Node& child : tree.children(object)) {
+    in_order = in_order && (out.size() == base || out.back()->key < child.key);
+    out.push_back(&child);
+  }
+  if (in_order) return;
+  // Nodes lie in the order of the text, so their addresses tell which of equal names comes last.
+  auto first = out.begin() + static_cast<std::ptrdiff_t>(base);
+  std::sort(first, out.end(), [](auto* a, auto* b) { return a->key != b->key ? a->key < b->key : a > b; });
+  out.erase(std::unique(first, out.end(), [](auto* a, auto* b) { return a->key == b->key; }), out.end());
 }
 
 }  // namespace sluice::json

@@ -88,6 +88,9 @@ class Tree {
   std::vector<Node> nodes_;
 };
 
+// Appends the members of `object` in bytewise order of their names; of equal names the last.
+void append_members(std::vector<const Node*>& out, const Tree& tree, const Node& object);
+
 // A number as the protocol tells numbers apart (flow-protocol §10): an integer of 64 bits, or a double.
 struct Number {
   enum class Type : std::uint8_t { negative, unsigned_, floating } type = Type::unsigned_;

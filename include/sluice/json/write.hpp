@@ -51,7 +51,6 @@ class Canonical {
 
  private:
   void object(std::string& out, const Tree& tree, const Node& node);
-  void member(std::string& out, const Tree& tree, const Node& node, bool first);
   std::vector<const Node*> order_;  // a stack: the members of the objects being written
 };
 void write_canonical(std::string& out, const Tree& tree, const Node& node);
