@@ -35,8 +35,8 @@ protocol::materialize::Apply request(MaterializationSpec spec, std::optional<std
 
 // The two protocols differ in names only.
 template <class Connector, class Spec>
-Task<> apply_spec(Context& context, StateStore& store, Connector& connector, const Spec& spec, std::string config_json,
-                  std::string version, const char* applied_message) {
+Task<> apply_spec(Context& context, StateStore& store, Connector& connector, const Spec& spec,
+                  std::string config_json, std::string version, const char* applied_message) {
   auto last = co_await on_cpu(context.cpu, get, &store, spec.name, std::string(keys::last_applied));
   auto last_version = co_await on_cpu(context.cpu, get, &store, spec.name, std::string(keys::last_version));
   Spec inner = spec;
@@ -88,8 +88,8 @@ Task<> apply(Context& context, StateStore& store, protocol::Capture& connector, 
                     "capture was applied");
 }
 
-Task<> apply(Context& context, StateStore& store, protocol::Materialize& connector, const MaterializationSpec& spec,
-             std::string config_json, std::string version) {
+Task<> apply(Context& context, StateStore& store, protocol::Materialize& connector,
+             const MaterializationSpec& spec, std::string config_json, std::string version) {
   return apply_spec(context, store, connector, spec, std::move(config_json), std::move(version),
                     "materialization was applied");
 }

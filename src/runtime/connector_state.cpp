@@ -43,11 +43,13 @@ class Merge {
     bool first = true;
     out += '{';
     for (const Node* change : new_members) {
-      for (; old_at != old_members.end() && (*old_at)->key < change->key; ++old_at) keep(out, **old_at, first);
+      for (; old_at != old_members.end() && (*old_at)->key < change->key; ++old_at)
+        keep(out, **old_at, first);
       const Node* before = nullptr;
       if (old_at != old_members.end() && (*old_at)->key == change->key) before = *old_at++;
       if (change->kind == Kind::null && !keep_nulls_) continue;
-      if (keep_nulls_ && before && before->kind == Kind::null && change->kind == Kind::object) foldable_ = false;
+      if (keep_nulls_ && before && before->kind == Kind::null && change->kind == Kind::object)
+        foldable_ = false;
       name(out, change->key, first);
       write(out, before, *change);
     }

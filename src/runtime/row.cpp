@@ -44,11 +44,12 @@ FieldSource::FieldSource(const protocol::Projection& projection) : location(proj
   }
 }
 
-const protocol::Projection& projection_of(const protocol::CollectionSpec& collection, const std::string& field) {
+const protocol::Projection& projection_of(const protocol::CollectionSpec& collection,
+                                          const std::string& field) {
   for (const protocol::Projection& projection : collection.projections)
     if (projection.field == field) return projection;
-  throw Error(Error::Kind::config,
-              fmt::format("collection '{}' has no field '{}' that is selected of it", collection.name, field));
+  throw Error(Error::Kind::config, fmt::format("collection '{}' has no field '{}' that is selected of it",
+                                               collection.name, field));
 }
 
 Truncation::Truncation(const std::optional<protocol::SerPolicy>& policy)
@@ -75,7 +76,8 @@ bool Truncation::value(std::string& out, const json::Tree& tree, const Node& nod
     return false;
   }
   bool object = node.kind == Kind::object, cut = false;
-  std::size_t room = object ? (root ? std::numeric_limits<std::size_t>::max() : object_members_) : array_items_;
+  std::size_t room =
+      object ? (root ? std::numeric_limits<std::size_t>::max() : object_members_) : array_items_;
   std::size_t written = 0;
   out += object ? '{' : '[';
   for (const Node& child : tree.children(node)) {
@@ -103,7 +105,8 @@ RowReader::RowReader(const protocol::CollectionSpec& collection, const std::vect
   }
 }
 
-void RowReader::plant(Place& from, const std::vector<std::string>& tokens, std::size_t depth, std::size_t field) {
+void RowReader::plant(Place& from, const std::vector<std::string>& tokens, std::size_t depth,
+                      std::size_t field) {
   if (depth == tokens.size()) {
     from.fields.push_back(field);
     return;
@@ -210,6 +213,8 @@ bool RowReader::pack_value(std::string& out, const Node& node) const {
   return false;
 }
 
-void RowReader::document(std::string& out) { out += truncation_.active() ? std::string_view(cut_) : tree_.root().raw; }
+void RowReader::document(std::string& out) {
+  out += truncation_.active() ? std::string_view(cut_) : tree_.root().raw;
+}
 
 }  // namespace sluice::runtime

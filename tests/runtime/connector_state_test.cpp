@@ -27,12 +27,14 @@ TEST(ConnectorState, FoldingKeepsRemovalsUntilTheyMeetTheBase) {
   EXPECT_EQ(after(R"({"a":1})", {{R"({"a":null})", true}, {R"({"a":2})", true}}), R"({"a":2})");
   EXPECT_EQ(after(R"({"a":{"x":1,"y":1}})", {{R"({"a":{"x":null}})", true}, {R"({"a":{"z":1}})", true}}),
             R"({"a":{"y":1,"z":1}})");
-  EXPECT_EQ(after(R"({"a":{"x":1}})", {{R"({"a":null})", true}, {R"({"a":{"b":1}})", true}, {R"({"c":1})", true}}),
-            R"({"a":{"b":1},"c":1})");
+  EXPECT_EQ(
+      after(R"({"a":{"x":1}})", {{R"({"a":null})", true}, {R"({"a":{"b":1}})", true}, {R"({"c":1})", true}}),
+      R"({"a":{"b":1},"c":1})");
 }
 
 TEST(ConnectorState, AReplacementForgetsWhatWasBeforeAndIsPatchedAfterwards) {
-  EXPECT_EQ(after(R"({"a":1})", {{R"({"b":1})", true}, {R"({"c":{"d":1}})", false}, {R"({"c":{"d":null,"e":2}})", true}}),
+  EXPECT_EQ(after(R"({"a":1})",
+                  {{R"({"b":1})", true}, {R"({"c":{"d":1}})", false}, {R"({"c":{"d":null,"e":2}})", true}}),
             R"({"c":{"e":2}})");
 }
 

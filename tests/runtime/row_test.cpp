@@ -27,10 +27,17 @@ CollectionSpec collection() {
   published.inference->string.emplace();
   published.inference->string->format = "date-time";
   published.inference->string->content_encoding = "uuid";
-  spec.projections = {projection("_meta/flow_truncated", "/_meta/flow_truncated"), projection("_meta/uuid", "/_meta/uuid"),
-                      projection("addr/city", "/addr/city"), projection("first tag", "/tags/0"), published,
-                      projection("flow_document", ""), projection("id", "/id"), projection("n", "/n", "7"),
-                      projection("odd/name", "/odd~1name"), projection("tags", "/tags"), projection("text", "/text")};
+  spec.projections = {projection("_meta/flow_truncated", "/_meta/flow_truncated"),
+                      projection("_meta/uuid", "/_meta/uuid"),
+                      projection("addr/city", "/addr/city"),
+                      projection("first tag", "/tags/0"),
+                      published,
+                      projection("flow_document", ""),
+                      projection("id", "/id"),
+                      projection("n", "/n", "7"),
+                      projection("odd/name", "/odd~1name"),
+                      projection("tags", "/tags"),
+                      projection("text", "/text")};
   return spec;
 }
 
@@ -96,7 +103,8 @@ TEST(RowReader, AllFieldsAmongManyOthers) {
   std::string packed, expected;
   reader.read(wide);
   reader.pack(packed);
-  for (const std::string& field : fields) data::pack(expected, std::int64_t(999 - std::stoi(field.substr(1))));
+  for (const std::string& field : fields)
+    data::pack(expected, std::int64_t(999 - std::stoi(field.substr(1))));
   EXPECT_EQ(packed, expected);
 }
 
@@ -127,8 +135,9 @@ TEST(RowReader, ThePolicyCutsTheStoredDocument) {
   reader.read(document);
   std::string out;
   reader.document(out);
-  EXPECT_EQ(out,
-            R"({"_meta":{"uuid":"66285dbc-543d-11ef-8801-69ef5bf77016"},"addr":{"city":"Bonn"},"id":3,"odd/name":1.5,"tags":["a"],"text":"äöü"})");
+  EXPECT_EQ(
+      out,
+      R"({"_meta":{"uuid":"66285dbc-543d-11ef-8801-69ef5bf77016"},"addr":{"city":"Bonn"},"id":3,"odd/name":1.5,"tags":["a"],"text":"äöü"})");
 }
 
 TEST(RowReader, WithoutAPolicyTheDocumentIsStoredAsItIs) {

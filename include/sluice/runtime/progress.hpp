@@ -39,9 +39,9 @@ struct Progress {
   std::vector<BindingStats> bindings;  // of committed transactions
   std::uint64_t received_docs = 0;     // since the session opened, committed or not
   std::uint64_t received_bytes = 0;
-  std::uint64_t behind_bytes = 0;      // materialization: published and not yet committed
-  std::int64_t newest_unix_ns = 0;     // publication time of the newest document committed, 0 none
-  double open_seconds = 0;             // sum over committed transactions
+  std::uint64_t behind_bytes = 0;   // materialization: published and not yet committed
+  std::int64_t newest_unix_ns = 0;  // publication time of the newest document committed, 0 none
+  double open_seconds = 0;          // sum over committed transactions
 };
 
 }  // namespace sluice::runtime

@@ -24,7 +24,8 @@ struct FieldSource {
   std::string absent;  // packed value of a missing location
 };
 // The projection of `field`; throws Error{config} if the collection has none.
-const protocol::Projection& projection_of(const protocol::CollectionSpec& collection, const std::string& field);
+const protocol::Projection& projection_of(const protocol::CollectionSpec& collection,
+                                          const std::string& field);
 
 // Cuts documents as a serialization policy says (runtime.md §10.1): strings by bytes at a character boundary,
 // nested objects and arrays by members.
