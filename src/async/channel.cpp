@@ -5,9 +5,28 @@ namespace sluice::detail {
 ChannelCore::ChannelCore(Executor executor, std::size_t budget_bytes)
     : readable_(executor), writable_(executor), budget_(budget_bytes) {}
 
-Task<> ChannelCore::room_for(std::size_t bytes) {
-  while (count_ != 0 && used_ + bytes > budget_ && !reader_gone_) co_await writable_.wait();
+// A place in the queue of waiting senders, given up however the wait ends.
+struct ChannelCore::Turn {
+  explicit Turn(ChannelCore& c) : core(c) { core.waiting_.push_back(this); }
+  ~Turn() {
+    std::erase(core.waiting_, this);
+    core.writable_.notify_all();
+  }
+  bool is_first() const { return core.waiting_.front() == this; }
+  ChannelCore& core;
+};
+
+bool ChannelCore::has_room(std::size_t bytes) const {
   if (reader_gone_) throw Broken("the reader went away");
+  SLUICE_CHECK(!closed_);  // what is sent after the said end would be lost
+  return waiting_.empty() && fits(bytes);
+}
+
+Task<> ChannelCore::room_for(std::size_t bytes) {
+  Turn turn(*this);
+  while (!reader_gone_ && !closed_ && !(turn.is_first() && fits(bytes))) co_await writable_.wait();
+  if (reader_gone_) throw Broken("the reader went away");
+  SLUICE_CHECK(!closed_);
 }
 
 bool ChannelCore::ended() const {
@@ -52,6 +71,7 @@ void ChannelCore::drop_writer() {
 void ChannelCore::close() {
   closed_ = true;
   readable_.notify_all();
+  writable_.notify_all();
 }
 
 void ChannelCore::drop_reader() {

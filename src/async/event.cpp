@@ -19,7 +19,7 @@ struct Event::Impl {
   std::list<asio::steady_timer*> deadlines;
 };
 
-Event::Event(Executor executor) : impl_(std::make_unique<Impl>(std::move(executor))) {}
+Event::Event(Executor executor) : impl_(std::make_shared<Impl>(std::move(executor))) {}
 Event::Event(Event&&) noexcept = default;
 Event::~Event() = default;
 
@@ -35,12 +35,14 @@ Task<> Event::wait() {
 
 Task<> Event::wait_until(std::chrono::steady_clock::time_point deadline) {
   struct Registration {
-    std::list<asio::steady_timer*>& list;
+    Registration(std::shared_ptr<Impl> event, asio::steady_timer* timer)
+        : impl(std::move(event)), at(impl->deadlines.insert(impl->deadlines.end(), timer)) {}
+    ~Registration() { impl->deadlines.erase(at); }
+    std::shared_ptr<Impl> impl;
     std::list<asio::steady_timer*>::iterator at;
-    ~Registration() { list.erase(at); }
   };
   asio::steady_timer timer(impl_->timer.get_executor(), deadline);
-  Registration registration{impl_->deadlines, impl_->deadlines.insert(impl_->deadlines.end(), &timer)};
+  Registration registration(impl_, &timer);
   co_await timer.async_wait(await_tuple);
   co_await check_cancelled();
 }

@@ -6,6 +6,7 @@
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
 
+#include "sluice/async/scope.hpp"
 #include "sluice/base/error.hpp"
 
 namespace sluice {
@@ -44,6 +45,30 @@ Task<int> next_signal(std::vector<int> signals) {
   asio::signal_set set(co_await asio::this_coro::executor);
   for (int signal : signals) set.add(signal);
   co_return co_await set.async_wait(asio::use_awaitable);
+}
+
+namespace {
+
+Task<> cancel_at(Scope& scope, std::vector<int> signals, int& received) {
+  received = co_await next_signal(std::move(signals));
+  scope.cancel();
+}
+
+Task<> then_cancel(Task<> work, Scope& scope) {
+  co_await std::move(work);
+  scope.cancel();
+}
+
+}  // namespace
+
+Task<int> until_signal(Task<> work, std::vector<int> signals) {
+  int received = 0;
+  co_await scoped([&](Scope& scope) -> Task<> {
+    scope.spawn(cancel_at(scope, std::move(signals), received));
+    scope.spawn(then_cancel(std::move(work), scope));
+    co_return;
+  });
+  co_return received;
 }
 
 }  // namespace sluice

@@ -6,7 +6,6 @@
 #include <thread>
 
 #include "sluice/async/loop.hpp"
-#include "sluice/async/scope.hpp"
 
 namespace sluice {
 namespace {
@@ -14,17 +13,6 @@ namespace {
 std::string_view environment(const char* name) {
   const char* value = std::getenv(name);
   return value ? value : "";
-}
-
-Task<> until_signal(Scope& scope, int& signal) {
-  std::vector<int> signals{SIGINT, SIGTERM};
-  signal = co_await next_signal(std::move(signals));
-  scope.cancel();
-}
-
-Task<> then_stop(Task<> body, Scope& scope) {
-  co_await std::move(body);
-  scope.cancel();
 }
 
 }  // namespace
@@ -38,12 +26,8 @@ int run_program(int argc, char** argv, Task<> (*body)(Context&, std::vector<std:
     SteadyClock clock;
     Loop loop;
     Context context(loop.executor(), pool, clock, log);
-    int signal = 0;
-    loop.run(scoped([&](Scope& scope) -> Task<> {
-      scope.spawn(until_signal(scope, signal));
-      scope.spawn(then_stop(body(context, std::vector<std::string>(argv + 1, argv + argc)), scope));
-      co_return;
-    }));
+    Task<> work = body(context, std::vector<std::string>(argv + 1, argv + argc));
+    int signal = loop.run(until_signal(std::move(work), {SIGINT, SIGTERM}));
     return signal ? 128 + signal : 0;
   } catch (const std::exception& e) {
     log.error(e.what());

@@ -5,10 +5,10 @@
 namespace sluice {
 
 Backoff::Backoff(Clock::Duration first, Clock::Duration most, double jitter, std::uint64_t seed)
-    : first_(first),
-      most_(most),
-      current_(first),
-      jitter_(jitter),
+    : first_(std::min(first, most)),
+      most_(std::min(most, Clock::Duration::max() / 4)),  // leaves room for doubling and jitter
+      current_(first_),
+      jitter_(std::clamp(jitter, 0.0, 1.0)),
       random_(static_cast<std::uint32_t>(seed)) {}
 
 Clock::Duration Backoff::next() {

@@ -87,21 +87,30 @@ std::string base64(std::string_view bytes) {
 }
 
 std::optional<std::string> unbase64(std::string_view text) {
-  std::size_t padding = 0;
-  while (padding < 2 && !text.empty() && text.back() == '=') text.remove_suffix(1), ++padding;
-  if (text.size() % 4 == 1 || (padding && (text.size() + padding) % 4)) return std::nullopt;
   std::string out;
-  out.reserve(text.size() * 3 / 4);
+  if (!unbase64(out, text)) return std::nullopt;
+  return out;
+}
+
+bool unbase64(std::string& out, std::string_view text) {
+  std::size_t padding = 0, before = out.size();
+  while (padding < 2 && !text.empty() && text.back() == '=') text.remove_suffix(1), ++padding;
+  if (text.size() % 4 == 1 || (padding && (text.size() + padding) % 4)) return false;
+  out.resize(before + text.size() * 3 / 4);
+  char* at = out.data() + before;
   std::uint32_t bits = 0;
   int have = 0;
   for (unsigned char c : text) {
     int value = base64_values[c];
-    if (value < 0) return std::nullopt;
+    if (value < 0) {
+      out.resize(before);
+      return false;
+    }
     bits = bits << 6 | static_cast<std::uint32_t>(value);
     have += 6;
-    if (have >= 8) out += static_cast<char>(bits >> (have -= 8) & 255);
+    if (have >= 8) *at++ = static_cast<char>(bits >> (have -= 8) & 255);
   }
-  return out;
+  return true;
 }
 
 std::string percent_encode(std::string_view text, std::string_view keep) {

@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <deque>
@@ -29,11 +30,13 @@ concept Sized = requires(const T& item) {
 
 namespace detail {
 
-// The part of a channel that does not depend on the item.
+// The part of a channel that does not depend on the item. Whoever waits here keeps the channel alive.
 class ChannelCore {
  public:
   ChannelCore(Executor executor, std::size_t budget_bytes);
-  Task<> room_for(std::size_t bytes);  // throws Broken when the reader is gone
+  // Whether `bytes` may be queued now, with nobody waiting before. Throws Broken when the reader is gone.
+  bool has_room(std::size_t bytes) const;
+  Task<> room_for(std::size_t bytes);  // senders are served in the order in which they came
   Task<bool> item();                   // false at the said end; throws Broken when all writers died
   // 1 an item, 0 the end, -1 the deadline passed.
   Task<int> item_until(Clock& clock, Clock::TimePoint deadline);
@@ -46,9 +49,12 @@ class ChannelCore {
   std::size_t used() const { return used_; }
 
  private:
+  struct Turn;
+  bool fits(std::size_t bytes) const { return count_ == 0 || used_ + bytes <= budget_; }
   bool ended() const;
 
   Event readable_, writable_;
+  std::deque<const Turn*> waiting_;
   std::size_t budget_, used_ = 0, count_ = 0;
   int writers_ = 0;
   bool closed_ = false, reader_gone_ = false;
@@ -63,8 +69,8 @@ struct ChannelState {
 
 }  // namespace detail
 
-// The sending end. Several may exist (share()); the stream ends when one says close(). One that dies unsaid
-// while it is the last makes the reader throw Broken.
+// The sending end. Several may exist (share()); the stream ends when one says close(), after which none may
+// send. If the last one dies with that unsaid the reader throws Broken.
 template <class T>
 class Writer {
  public:
@@ -82,8 +88,11 @@ class Writer {
   // Returns when the item is queued: at once while the budget has room or the channel is empty. Throws Broken
   // when the reader is gone. If cancelled while waiting the item is not queued.
   Task<> send(T item) {
-    std::size_t cost = item.bytes();
-    co_await state_->core.room_for(cost);
+    std::size_t cost = std::max(item.bytes(), sizeof(T));  // so that empty items are bounded too
+    if (!state_->core.has_room(cost)) {
+      auto alive = state_;
+      co_await alive->core.room_for(cost);
+    }
     state_->items.emplace_back(std::move(item), cost);
     state_->core.added(cost);
   }
@@ -113,8 +122,11 @@ class Reader {
 
   // The next item, or nothing at the end that a writer said.
   Task<std::optional<T>> next() {
-    bool more = co_await state_->core.item();
-    if (!more) co_return std::nullopt;
+    if (state_->items.empty()) {
+      auto alive = state_;
+      bool more = co_await alive->core.item();
+      if (!more) co_return std::nullopt;
+    }
     co_return take();
   }
   // An item that is there already.
@@ -128,7 +140,8 @@ class Reader {
   };
   // As next(), but gives up at `deadline` without losing an item: then neither item nor ended is set.
   Task<Timed> next_until(Clock& clock, Clock::TimePoint deadline) {
-    int outcome = co_await state_->core.item_until(clock, deadline);
+    auto alive = state_;
+    int outcome = co_await alive->core.item_until(clock, deadline);
     Timed timed;
     timed.ended = outcome == 0;
     if (outcome > 0) timed.item = take();

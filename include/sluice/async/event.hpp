@@ -20,12 +20,12 @@ class Event {
   Task<> wait();
   // Returns also when `deadline` of the steady clock has passed.
   Task<> wait_until(std::chrono::steady_clock::time_point deadline);
-  // Ignores cancellation: for what must be awaited to its end. The cancellation stays pending.
+  // Ignores a cancellation that arrives meanwhile and leaves it pending: for what must be awaited to its end.
   Task<> wait_uninterrupted();
 
  private:
   struct Impl;
-  std::unique_ptr<Impl> impl_;
+  std::shared_ptr<Impl> impl_;  // shared with those that wait until a deadline, whose frames may die later
 };
 
 }  // namespace sluice

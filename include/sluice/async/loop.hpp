@@ -41,4 +41,8 @@ class Loop {
 // Waits for one of the signals and returns it. While a coroutine waits here the signal has no other effect.
 Task<int> next_signal(std::vector<int> signals);
 
+// Runs `work` to its end, or cancels it at the first of the signals and awaits its end; returns that signal,
+// or 0. A second signal has its usual effect, so that a stuck program can still be killed.
+Task<int> until_signal(Task<> work, std::vector<int> signals);
+
 }  // namespace sluice

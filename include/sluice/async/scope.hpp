@@ -9,7 +9,8 @@
 namespace sluice {
 
 // A group of children on one loop, made by scoped(). The first failure cancels the others; whoever made the
-// scope leaves it only when every child has ended.
+// scope leaves it only when every child has ended. The failure reported is the cause: a Broken channel or a
+// cancelled await gives way to what another child threw meanwhile.
 class Scope {
  public:
   explicit Scope(Executor executor);
@@ -22,8 +23,8 @@ class Scope {
   void spawn(Task<> task);
   // Cancels all children; those that end by it are no failure.
   void cancel();
-  // Waits for every child and rethrows the first failure as it was. Cancelling the waiter cancels the
-  // children.
+  // Waits for every child and rethrows the failure as it was. Cancelling the waiter cancels the children; the
+  // cancellation stays pending in the waiter, whatever is thrown.
   Task<> join();
 
  private:
@@ -44,14 +45,13 @@ Task<> scoped(Body body) {
 }
 
 // Runs all tasks to their end; the first failure cancels the others and is rethrown as it was.
+Task<> all_of(std::vector<Task<>> tasks);
 template <class... Tasks>
 Task<> all(Tasks... tasks) {
-  Scope scope(co_await asio::this_coro::executor);
-  (scope.spawn(std::move(tasks)), ...);
-  co_await scope.join();
+  std::vector<Task<>> list;
+  list.reserve(sizeof...(Tasks));
+  (list.push_back(std::move(tasks)), ...);
+  return all_of(std::move(list));
 }
-
-// As all(), for tasks whose number is known only at run time.
-Task<> all_of(std::vector<Task<>> tasks);
 
 }  // namespace sluice

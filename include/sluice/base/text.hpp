@@ -15,6 +15,8 @@ std::optional<std::string> unhex(std::string_view text);
 std::string base64(std::string_view bytes);
 // Also accepts the URL-safe alphabet and missing padding; nothing if it is not base64.
 std::optional<std::string> unbase64(std::string_view text);
+// Appends the bytes to `out`; false, and nothing appended, if it is not base64.
+bool unbase64(std::string& out, std::string_view text);
 
 // Keeps ASCII letters, digits and the characters of `keep`; every other byte becomes %XX (RFC 3986 §2.1).
 std::string percent_encode(std::string_view text, std::string_view keep);

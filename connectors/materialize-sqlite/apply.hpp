@@ -1,0 +1,33 @@
+#pragma once
+#include <cstddef>
+#include <string>
+
+#include "database.hpp"
+#include "dialect.hpp"
+#include "sluice/base/log.hpp"
+#include "sluice/protocol/messages.hpp"
+#include "sluice/sql/apply.hpp"
+#include "sluice/sql/validate.hpp"
+
+namespace sluice::sqlite {
+
+// Brings the tables of a file into the shape that a specification asks for, one transaction a table. Plain
+// calls that block.
+class Applier {
+ public:
+  Applier(const std::string& path, const sql::Rules& rules, const protocol::materialize::Apply& request,
+          Log log);
+
+  bool done() const { return at_ == plan_.steps.size(); }
+  // Runs one step; false if another connection holds the write lock.
+  bool step();
+  std::string description() const { return plan_.description(); }
+
+ private:
+  Dialect dialect_;
+  Database database_;
+  sql::Plan plan_;
+  std::size_t at_ = 0;
+};
+
+}  // namespace sluice::sqlite
