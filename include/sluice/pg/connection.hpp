@@ -56,6 +56,7 @@ class Rows {
 // One session with a server. Statements run one after the other; a connection serves one coroutine at a time.
 // Failures throw Error with the SQLSTATE, message, detail and hint of the server; a lost connection is
 // transient. Cancelling a coroutine that waits for a statement cancels the statement in the server first.
+// Dies before its loop and its Context; destroying it ends the session at once.
 class Connection {
  public:
   // Throws Error: 28P01, 28000 wrong user or password, 3D000 no such database, refused, timed out … each
@@ -68,20 +69,40 @@ class Connection {
   // One or several statements without parameters, by the simple protocol; the last result is returned.
   Task<Rows> run(std::string sql);
 
-  // Starts COPY … TO STDOUT. Then next_copy() gives row after row (one line each, as sent) until nothing is
-  // returned. The view lives until the next call. Leaving early: cancel_copy().
+  // Starts COPY … TO STDOUT. Then next_copy() gives row after row (one line each with its newline, as sent)
+  // until nothing is returned. The view lives until the next call. Leaving early: cancel_copy().
   Task<> start_copy_out(std::string sql);
   Task<std::optional<std::string_view>> next_copy();
   // A line that has arrived already: no suspension on the hot path. Nothing: use next_copy().
   std::optional<std::string_view> poll_copy();
+  // The bytes of the row given last, which the caller may change until the next call: for split_copy_line().
+  std::span<char> copy_bytes();
+  // Rows in blocks, for work on the CPU pool: whole rows of at least `bytes` in total, less only at the end;
+  // then nothing. Rows of COPY text are told apart by their newlines, which values never hold.
+  Task<std::optional<std::string>> next_copy_block(std::size_t bytes);
+  // As next_copy(), but gives up at `deadline` of the context's clock: then neither row nor ended is set.
+  struct Timed {
+    std::optional<std::string_view> row;
+    bool ended = false;
+  };
+  Task<Timed> next_copy_until(Clock::TimePoint deadline);
   Task<> cancel_copy();
 
-  // START_REPLICATION …; after it messages flow both ways by next_copy()/poll_copy() and send_copy().
+  // Starts COPY … FROM STDIN. Then send_copy(), and one of the two below.
+  Task<> start_copy_in(std::string sql);
+  // Says that all was sent; returns how many rows the server took.
+  Task<std::int64_t> finish_copy_in();
+  // Gives up: the statement fails in the server.
+  Task<> fail_copy_in(std::string reason);
+
+  // START_REPLICATION …; after it messages flow both ways by next_copy()/poll_copy() and send_copy(), which
+  // two coroutines may use at the same time. Cancelling either leaves the stream as it is.
   Task<> start_replication(std::string command);
   Task<> send_copy(std::string bytes);
 
   int server_version() const;  // as 150004
   std::uint32_t backend_pid() const;
+  // The session is of no more use: lost, or not to be brought to rest after a cancellation.
   bool broken() const;
 
  private:
