@@ -1,0 +1,159 @@
+#include "sluice/async/fd.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <asio/posix/stream_descriptor.hpp>
+#include <asio/use_awaitable.hpp>
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+
+#include "sluice/base/bytes.hpp"
+#include "sluice/base/error.hpp"
+
+namespace sluice {
+namespace {
+
+[[noreturn]] void fail(std::string_view what, const std::string& name, int error) {
+  throw Error(Error::Kind::transient,
+              fmt::format("{} {}: {}", what, name, std::system_category().message(error)));
+}
+
+// Watches a descriptor that it makes non-blocking for its lifetime.
+class Watched {
+ public:
+  Watched(const Executor& executor, Fd fd) : fd_(std::move(fd)), watch_(executor) {
+    flags_ = ::fcntl(fd_.get(), F_GETFL);
+    if (flags_ >= 0 && !(flags_ & O_NONBLOCK)) ::fcntl(fd_.get(), F_SETFL, flags_ | O_NONBLOCK);
+    // Fewer switches between the two sides; the limit of the system may refuse, which costs only speed.
+    ::fcntl(fd_.get(), F_SETPIPE_SZ, static_cast<int>(1_MiB));
+    watch_.assign(fd_.get());
+  }
+  ~Watched() {
+    watch_.release();
+    if (flags_ >= 0 && !(flags_ & O_NONBLOCK)) ::fcntl(fd_.get(), F_SETFL, flags_);
+  }
+  int get() const { return fd_.get(); }
+  Task<> ready(asio::posix::stream_descriptor::wait_type type) {
+    co_await watch_.async_wait(type, asio::use_awaitable);
+  }
+
+ private:
+  Fd fd_;
+  asio::posix::stream_descriptor watch_;
+  int flags_ = -1;
+};
+
+bool is_regular(int fd) {
+  struct stat info{};
+  return ::fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
+}
+
+struct Chunk {
+  std::string bytes;
+  int error = 0;
+};
+
+// Owns what it reads into: the loop may be destroyed meanwhile.
+Chunk read_chunk(int fd, std::size_t size) {
+  Chunk chunk;
+  chunk.bytes.resize(size);
+  ssize_t n = 0;
+  do n = ::read(fd, chunk.bytes.data(), size);
+  while (n < 0 && errno == EINTR);
+  if (n < 0) chunk.error = errno;
+  chunk.bytes.resize(n < 0 ? 0 : static_cast<std::size_t>(n));
+  return chunk;
+}
+
+}  // namespace
+
+Fd::~Fd() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+Pipe make_pipe() {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) fail("opening", "a pipe", errno);
+  Pipe pipe{Fd(ends[0]), Fd(ends[1])};
+  for (Fd* end : {&pipe.read, &pipe.write}) {
+    if (end->get() > STDERR_FILENO) continue;
+    Fd above(::fcntl(end->get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+    if (!above) fail("opening", "a pipe", errno);
+    *end = std::move(above);
+  }
+  return pipe;
+}
+
+struct ByteReader::Impl {
+  Impl(Executor executor, CpuPool& cpu, Fd fd, std::string n)
+      : pool(cpu), name(std::move(n)), regular(is_regular(fd.get())), watched(executor, std::move(fd)) {}
+  CpuPool& pool;
+  std::string name;
+  bool regular;
+  Watched watched;
+};
+
+ByteReader::ByteReader(Executor executor, CpuPool& pool, Fd fd, std::string name)
+    : impl_(std::make_unique<Impl>(std::move(executor), pool, std::move(fd), std::move(name))) {}
+ByteReader::ByteReader(ByteReader&&) noexcept = default;
+ByteReader::~ByteReader() = default;
+
+Task<std::size_t> ByteReader::read_some(char* into, std::size_t size) {
+  Impl& impl = *impl_;
+  co_await check_cancelled();
+  if (impl.regular) {
+    Chunk chunk = co_await on_cpu(impl.pool, read_chunk, impl.watched.get(), std::min(size, 256_KiB));
+    if (chunk.error != 0) fail("reading", impl.name, chunk.error);
+    std::memcpy(into, chunk.bytes.data(), chunk.bytes.size());
+    co_return chunk.bytes.size();
+  }
+  for (;;) {
+    ssize_t n = ::read(impl.watched.get(), into, size);
+    if (n >= 0) co_return static_cast<std::size_t>(n);
+    if (errno == EINTR) continue;
+    if (errno != EAGAIN) fail("reading", impl.name, errno);
+    co_await impl.watched.ready(asio::posix::stream_descriptor::wait_read);
+  }
+}
+
+struct ByteWriter::Impl {
+  Impl(Executor executor, Fd fd, std::string n)
+      : name(std::move(n)), watched(std::make_unique<Watched>(executor, std::move(fd))) {}
+  std::string name;
+  std::unique_ptr<Watched> watched;  // null once closed
+};
+
+ByteWriter::ByteWriter(Executor executor, Fd fd, std::string name)
+    : impl_(std::make_unique<Impl>(std::move(executor), std::move(fd), std::move(name))) {}
+ByteWriter::ByteWriter(ByteWriter&&) noexcept = default;
+ByteWriter::~ByteWriter() = default;
+
+Task<> ByteWriter::write(std::string_view first, std::string_view second) {
+  Impl& impl = *impl_;
+  co_await check_cancelled();
+  while (!first.empty() || !second.empty()) {
+    SLUICE_CHECK(impl.watched);
+    iovec parts[2] = {{const_cast<char*>(first.data()), first.size()},
+                      {const_cast<char*>(second.data()), second.size()}};
+    ssize_t n = ::writev(impl.watched->get(), parts, 2);
+    if (n < 0) {
+      if (errno == EINTR) continue;
+      if (errno != EAGAIN) fail("writing to", impl.name, errno);
+      co_await impl.watched->ready(asio::posix::stream_descriptor::wait_write);
+      continue;
+    }
+    std::size_t of_first = std::min(static_cast<std::size_t>(n), first.size());
+    first.remove_prefix(of_first);
+    second.remove_prefix(static_cast<std::size_t>(n) - of_first);
+  }
+}
+
+void ByteWriter::close() { impl_->watched.reset(); }
+
+}  // namespace sluice
