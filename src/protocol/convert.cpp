@@ -4,8 +4,10 @@
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+#include <google/protobuf/stubs/logging.h>
 #include <google/protobuf/unknown_field_set.h>
 
+#include <climits>
 #include <map>
 #include <optional>
 #include <type_traits>
@@ -142,11 +144,12 @@ class Extractor {
     Extractor from(pair);
     std::string key;
     from.get(pair.GetDescriptor()->map_key(), key);
-    T& value = out[std::move(key)];
+    T value{};
     if constexpr (std::is_same_v<T, std::string>)
       from.get(pair.GetDescriptor()->map_value(), value);
     else
       read(from.reflection_.GetMessage(pair, pair.GetDescriptor()->map_value()), value);
+    out.insert_or_assign(std::move(key), std::move(value));
   }
   template <class T>
   void get(const pb::FieldDescriptor* field, T& value) const {
@@ -185,6 +188,29 @@ void read(const pb::Message& in, T& out) {
   if constexpr (std::is_same_v<T, Checkpoint>)
     in.GetReflection()->GetUnknownFields(in).SerializeToString(&out.unknown);
 }
+
+// Catches what protobuf would print to stderr, where only our own lines may stand.
+class Complaint {
+ public:
+  Complaint() {
+    static const pb::LogHandler* installed = pb::SetLogHandler(&Complaint::note);
+    static_cast<void>(installed);
+    current() = this;
+  }
+  ~Complaint() { current() = nullptr; }
+  // ": why", or nothing.
+  std::string text() const { return text_.empty() ? "" : ": " + text_; }
+
+ private:
+  static Complaint*& current() {
+    static thread_local Complaint* complaint = nullptr;
+    return complaint;
+  }
+  static void note(pb::LogLevel, const char*, int, const std::string& message) {
+    if (current()) current()->text_ = text::trim(message);
+  }
+  std::string text_;
+};
 
 constexpr int internal_tag = 100;
 
@@ -239,6 +265,9 @@ void to_proto(const capture::Request& in, ::capture::Request& out) { fill_varian
 void to_proto(const capture::Response& in, ::capture::Response& out) { fill_variant(in, out); }
 void to_proto(const materialize::Request& in, ::materialize::Request& out) { fill_variant(in, out); }
 void to_proto(const materialize::Response& in, ::materialize::Response& out) { fill_variant(in, out); }
+void to_proto(const capture::Spec& in, ::capture::Response_Spec& out) { fill(in, out); }
+void to_proto(const capture::Discovered& in, ::capture::Response_Discovered& out) { fill(in, out); }
+void to_proto(const materialize::Spec& in, ::materialize::Response_Spec& out) { fill(in, out); }
 void to_proto(const CaptureSpec& in, flow::CaptureSpec& out) { fill(in, out); }
 void to_proto(const MaterializationSpec& in, flow::MaterializationSpec& out) { fill(in, out); }
 void to_proto(const CollectionSpec& in, flow::CollectionSpec& out) { fill(in, out); }
@@ -260,6 +289,13 @@ void from_proto(const flow::CaptureSpec& in, CaptureSpec& out) { read(in, out); 
 void from_proto(const flow::MaterializationSpec& in, MaterializationSpec& out) { read(in, out); }
 void from_proto(const flow::CollectionSpec& in, CollectionSpec& out) { read(in, out); }
 void from_proto(const consumer::Checkpoint& in, Checkpoint& out) { read(in, out); }
+
+void parse_wire(std::string_view bytes, pb::Message& out) {
+  Complaint complaint;
+  if (bytes.size() <= INT_MAX && out.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return;
+  throw Error(Error::Kind::transient, fmt::format("decoding protobuf message {} of {} bytes{}",
+                                                  out.GetTypeName(), bytes.size(), complaint.text()));
+}
 
 void append_wire(std::string& out, const pb::Message& message) {
   pb::io::StringOutputStream stream(&out);

@@ -14,6 +14,9 @@ void to_proto(const capture::Request& in, ::capture::Request& out);
 void to_proto(const capture::Response& in, ::capture::Response& out);
 void to_proto(const materialize::Request& in, ::materialize::Request& out);
 void to_proto(const materialize::Response& in, ::materialize::Response& out);
+void to_proto(const capture::Spec& in, ::capture::Response_Spec& out);
+void to_proto(const capture::Discovered& in, ::capture::Response_Discovered& out);
+void to_proto(const materialize::Spec& in, ::materialize::Response_Spec& out);
 void to_proto(const CaptureSpec& in, flow::CaptureSpec& out);
 void to_proto(const MaterializationSpec& in, flow::MaterializationSpec& out);
 void to_proto(const CollectionSpec& in, flow::CollectionSpec& out);
@@ -49,6 +52,18 @@ struct ProtoOf<materialize::Response> {
   using Type = ::materialize::Response;
 };
 template <>
+struct ProtoOf<capture::Spec> {
+  using Type = ::capture::Response_Spec;
+};
+template <>
+struct ProtoOf<capture::Discovered> {
+  using Type = ::capture::Response_Discovered;
+};
+template <>
+struct ProtoOf<materialize::Spec> {
+  using Type = ::materialize::Response_Spec;
+};
+template <>
 struct ProtoOf<CaptureSpec> {
   using Type = flow::CaptureSpec;
 };
@@ -64,6 +79,9 @@ template <>
 struct ProtoOf<Checkpoint> {
   using Type = consumer::Checkpoint;
 };
+
+// Fills an empty `out`. Throws Error{transient} on bytes that are not of this message.
+void parse_wire(std::string_view bytes, google::protobuf::Message& out);
 
 // Appends the wire form, maps in the order of their keys so that equal values give equal bytes.
 void append_wire(std::string& out, const google::protobuf::Message& message);

@@ -1,9 +1,6 @@
 #include "sluice/protocol/messages.hpp"
 
-#include <fmt/format.h>
-
 #include "convert.hpp"
-#include "sluice/base/error.hpp"
 
 namespace sluice::protocol {
 namespace {
@@ -20,9 +17,7 @@ std::string encode_as(const T& value) {
 template <class T>
 T decode_as(std::string_view bytes) {
   typename ProtoOf<T>::Type message;
-  if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
-    throw Error(Error::Kind::transient,
-                fmt::format("decoding protobuf message {} of {} bytes", message.GetTypeName(), bytes.size()));
+  parse_wire(bytes, message);
   T value;
   from_proto(message, value);
   return value;

@@ -98,7 +98,10 @@ void RandomMessage::fill_time(pb::Message& message) {
 }
 
 std::string RandomMessage::text_of(const pb::FieldDescriptor* field) {
-  if (is_raw(field->name())) return json();
+  if (is_raw(field->name())) {
+    std::string text = json();
+    return text == "null" && !field->is_repeated() ? "{}" : text;  // null says that a field is not set
+  }
   return field->type() == Type::TYPE_BYTES ? bytes() : utf8();
 }
 
