@@ -1,43 +1,107 @@
+#include "escape.hpp"
 #include "sluice/json/write.hpp"
 
 namespace sluice::json {
-void Canonical::write(std::string& out, const Tree& tree, const Node& node) {
+namespace {
+
+// The decoded content is shorter than its source exactly when that holds escapes.
+bool is_plain(const Node& string) { return string.text.size() + 2 == string.raw.size(); }
+
+char* put_string(char* at, std::string_view text) {
+  *at++ = '"';
+  const char *from = text.data(), *end = from + text.size();
+  for (;;) {
+    const char* escape = find_escape(from, end);
+    at = put(at, {from, escape});
+    if (escape == end) break;
+    at = put_escape(at, static_cast<unsigned char>(*escape));
+    from = escape + 1;
+  }
+  *at++ = '"';
+  return at;
+}
+
+// A name that views the source needed no escape there and has its quotes around it.
+char* put_name(char* at, const Tree& tree, std::string_view name) {
+  std::string_view source = tree.root().raw;
+  bool plain = name.data() > source.data() && name.data() < source.data() + source.size();
+  at = plain ? put(at, {name.data() - 1, name.size() + 2}) : put_string(at, name);
+  *at++ = ':';
+  return at;
+}
+
+}  // namespace
+
+// No value is longer in canonical form than in its source, so room for the source is enough and the text is
+// written without further checks.
+std::size_t Canonical::write(std::string& out, const Tree& tree, const Node& node, const Node* marked) {
+  marked_ = marked;
+  marked_at_ = nullptr;
+  std::size_t start = out.size();
+  out.resize(start + node.raw.size() + tree.inserted_bytes());
+  char* end = value(out.data() + start, tree, node);
+  std::size_t marked_offset = marked_at_ ? static_cast<std::size_t>(marked_at_ - out.data()) : out.npos;
+  out.resize(static_cast<std::size_t>(end - out.data()));
+  return marked_offset;
+}
+
+char* Canonical::value(char* at, const Tree& tree, const Node& node) {
+  if (&node == marked_) marked_at_ = at;
   switch (node.kind) {
     case Kind::object:
-      return object(out, tree, node);
+      return object(at, tree, node);
     case Kind::array: {
       char before = '[';
       for (const Node& child : tree.children(node)) {
-        out += before;
-        write(out, tree, child);
+        *at++ = before;
+        at = value(at, tree, child);
         before = ',';
       }
-      out += node.count == 0 ? "[]" : "]";
-      return;
+      return put(at, node.count == 0 ? "[]" : "]");
     }
     case Kind::string:
-      // The decoded content is shorter than its source exactly when that holds escapes.
-      if (node.text.size() + 2 != node.raw.size()) return write_string(out, node.text);
-      [[fallthrough]];
+      return is_plain(node) ? put(at, node.raw) : put_string(at, node.text);
     default:
-      out += node.raw;
+      return put(at, node.raw);
   }
 }
 
-void Canonical::object(std::string& out, const Tree& tree, const Node& node) {
+char* Canonical::object(char* at, const Tree& tree, const Node& node) {
   std::size_t base = order_.size();
   append_members(order_, tree, node);
   std::size_t end = order_.size();
   char before = '{';
   for (std::size_t i = base; i < end; ++i) {
-    out += before;
-    write_string(out, order_[i]->key);
-    out += ':';
-    write(out, tree, *order_[i]);
+    *at++ = before;
+    const Node& member = *order_[i].node;
+    at = put_name(at, tree, member.key);
+    at = value(at, tree, member);
     before = ',';
   }
-  out += base == end ? "{}" : "}";
   order_.resize(base);
+  return put(at, base == end ? "{}" : "}");
+}
+
+bool Canonical::holds(const Tree& tree) {
+  // Sorted throughout, and as long as its tokens are without space between them and without escapes.
+  std::size_t size = 0;
+  for (std::uint32_t i = 0; i < tree.size(); ++i) {
+    const Node& node = tree[i];
+    if (node.kind == Kind::string && !is_plain(node)) return false;
+    if (node.kind != Kind::array && node.kind != Kind::object) {
+      size += node.raw.size();
+      continue;
+    }
+    size += node.count + (node.count == 0 ? 2 : 1);  // brackets and commas
+    if (node.kind == Kind::array) continue;
+    const Node* last = nullptr;
+    for (const Node& child : tree.children(node)) {
+      if (last && last->key >= child.key) return false;
+      size += child.key.size() + 3;
+      last = &child;
+    }
+  }
+  return size == tree.root().raw.size();
 }
 
 void write_canonical(std::string& out, const Tree& tree, const Node& node) {
@@ -48,7 +112,6 @@ std::string canonical(std::string_view json) {
   Tree tree;
   tree.parse(json);
   std::string out;
-  out.reserve(json.size());
   write_canonical(out, tree, tree.root());
   return out;
 }

@@ -34,12 +34,12 @@ Order compare_arrays(const Tree& a, const Node& x, const Tree& b, const Node& y)
 }
 
 Order compare_objects(const Tree& a, const Node& x, const Tree& b, const Node& y) {
-  std::vector<const Node*> left, right;
+  std::vector<Member> left, right;
   append_members(left, a, x);
   append_members(right, b, y);
   for (std::size_t i = 0; i < std::min(left.size(), right.size()); ++i) {
-    if (Order order = left[i]->key <=> right[i]->key; order != 0) return order;
-    if (Order order = json::compare(a, *left[i], b, *right[i]); order != 0) return order;
+    if (Order order = left[i].node->key <=> right[i].node->key; order != 0) return order;
+    if (Order order = json::compare(a, *left[i].node, b, *right[i].node); order != 0) return order;
   }
   return left.size() <=> right.size();
 }

@@ -242,6 +242,7 @@ void Tree::parse(std::string_view text) {
   }
   if (!impl_) impl_ = std::make_unique<Impl>();
   nodes_.clear();
+  inserted_bytes_ = 0;
   if (text.empty()) fail(text, 0, "");
   if (std::size_t need = text.size() + simdjson::SIMDJSON_PADDING; impl_->padded.size() < need) {
     std::size_t size = std::bit_ceil(std::max<std::size_t>(need, 4_KiB));
@@ -266,18 +267,60 @@ const Node* Tree::find(const Node& node, std::string_view name) const {
   return found;
 }
 
-void append_members(std::vector<const Node*>& out, const Tree& tree, const Node& object) {
+std::uint32_t Tree::insert(std::uint32_t parent, std::string_view key, Kind kind, std::string_view raw) {
+  std::uint32_t at = parent + 1;
+  for (std::uint32_t i = 0; i < size(); ++i)
+    if (nodes_[i].end > parent) ++nodes_[i].end;  // what encloses the new node or follows it
+  ++nodes_[parent].count;
+  Node node{.key = key, .text = {}, .raw = raw, .end = at + 1, .kind = kind};
+  if (kind == Kind::string) node.text = raw.substr(1, raw.size() - 2);
+  nodes_.insert(nodes_.begin() + at, node);
+  inserted_bytes_ += key.size() + raw.size() + 4;
+  return at;
+}
+
+void Tree::erase(std::uint32_t at) {
+  std::uint32_t end = nodes_[at].end, removed = end - at;
+  std::uint32_t parent = at - 1;
+  while (nodes_[parent].end < end) --parent;
+  --nodes_[parent].count;
+  nodes_.erase(nodes_.begin() + at, nodes_.begin() + end);
+  for (Node& node : nodes_)
+    if (node.end >= end) node.end -= removed;
+}
+
+namespace {
+
+std::uint64_t prefix(std::string_view name) {
+  std::uint64_t value = 0;
+  std::size_t size = std::min<std::size_t>(name.size(), 8);
+  for (std::size_t i = 0; i < size; ++i) value = value << 8 | static_cast<unsigned char>(name[i]);
+  return size == 0 ? 0 : value << (64 - 8 * size);
+}
+
+std::strong_ordering order(const Member& a, const Member& b) {
+  return a.prefix != b.prefix ? a.prefix <=> b.prefix : a.node->key <=> b.node->key;
+}
+
+}  // namespace
+
+void append_members(std::vector<Member>& out, const Tree& tree, const Node& object) {
   std::size_t base = out.size();
   bool in_order = true;
   for (const Node& child : tree.children(object)) {
-    in_order = in_order && (out.size() == base || out.back()->key < child.key);
-    out.push_back(&child);
+    Member member{prefix(child.key), &child};
+    in_order = in_order && (out.size() == base || order(out.back(), member) < 0);
+    out.push_back(member);
   }
   if (in_order) return;
   // Nodes lie in the order of the text, so their addresses tell which of equal names comes last.
   auto first = out.begin() + static_cast<std::ptrdiff_t>(base);
-  std::sort(first, out.end(), [](auto* a, auto* b) { return a->key != b->key ? a->key < b->key : a > b; });
-  out.erase(std::unique(first, out.end(), [](auto* a, auto* b) { return a->key == b->key; }), out.end());
+  std::sort(first, out.end(), [](const Member& a, const Member& b) {
+    auto by_name = order(a, b);
+    return by_name != 0 ? by_name < 0 : a.node > b.node;
+  });
+  auto same = [](const Member& a, const Member& b) { return order(a, b) == 0; };
+  out.erase(std::unique(first, out.end(), same), out.end());
 }
 
 }  // namespace sluice::json

@@ -2,40 +2,14 @@
 
 #include <fmt/format.h>
 
-#include <array>
 #include <charconv>
 #include <cmath>
 
+#include "escape.hpp"
 #include "sluice/base/error.hpp"
 
 namespace sluice::json {
 namespace {
-
-// What follows the backslash of each byte: 0 for none, 'u' for the \u00XX form.
-constexpr auto escapes = [] {
-  std::array<char, 256> table{};
-  for (int c = 0; c < 0x20; ++c) table[static_cast<std::size_t>(c)] = 'u';
-  table['\b'] = 'b';
-  table['\f'] = 'f';
-  table['\n'] = 'n';
-  table['\r'] = 'r';
-  table['\t'] = 't';
-  table['"'] = '"';
-  table['\\'] = '\\';
-  return table;
-}();
-
-void write_escape(std::string& out, unsigned char c) {
-  constexpr char digits[] = "0123456789abcdef";
-  char form = escapes[c];
-  out += '\\';
-  out += form;
-  if (form == 'u') {
-    out += "00";
-    out += digits[c >> 4];
-    out += digits[c & 15];
-  }
-}
 
 template <class T>
 void append_integer(std::string& out, T value) {
@@ -49,15 +23,14 @@ void append_integer(std::string& out, T value) {
 void write_string(std::string& out, std::string_view text) {
   out += '"';
   const char *from = text.data(), *end = from + text.size();
-  for (const char* at = from; at != end; ++at) {
-    auto c = static_cast<unsigned char>(*at);
-    if (!escapes[c]) [[likely]]
-      continue;
+  for (;;) {
+    const char* at = find_escape(from, end);
     out.append(from, at);
-    write_escape(out, c);
+    if (at == end) break;
+    char escape[6];
+    out.append(escape, put_escape(escape, static_cast<unsigned char>(*at)));
     from = at + 1;
   }
-  out.append(from, end);
   out += '"';
 }
 

@@ -28,7 +28,7 @@ namespace {
 struct Buffers {
   Tree left;
   json::Canonical canonical;
-  std::vector<const Node*> members;  // a stack: the members of the objects being merged
+  std::vector<json::Member> members;  // a stack: the members of the objects being merged
 };
 
 constexpr Reduction last_write_wins;
@@ -236,7 +236,7 @@ class Folder {
   }
 
   Fold merge_objects(const Node* lhs, const Node& rhs) {
-    std::vector<const Node*>& stack = buffers_.members;
+    std::vector<json::Member>& stack = buffers_.members;
     std::size_t i = stack.size();
     if (lhs) json::append_members(stack, *left_, *lhs);
     std::size_t j = stack.size(), left_end = j;
@@ -245,8 +245,8 @@ class Folder {
     bool first = true, whole = true;
     out_ += '{';
     while (whole && (i < left_end || j < right_end)) {
-      const Node* l = i < left_end ? stack[i] : nullptr;
-      const Node* r = j < right_end ? stack[j] : nullptr;
+      const Node* l = i < left_end ? stack[i].node : nullptr;
+      const Node* r = j < right_end ? stack[j].node : nullptr;
       if (l && r && l->key != r->key) (l->key < r->key ? r : l) = nullptr;
       if (l) ++i;
       if (r) ++j;

@@ -192,9 +192,6 @@ TEST(Tree, IsUsableAfterAnErrorAndAfterAHugeDocument) {
   EXPECT_EQ(moved[2].text, "2");
 }
 
-constexpr unsigned reference_flags = rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag |
-                                     rapidjson::kParseNumbersAsStringsFlag;
-
 // Nodes walked as a reader would, printed with the same spelling as the reference.
 void print(const Tree& tree, const Node& node, std::string& out) {
   switch (node.kind) {
@@ -225,6 +222,56 @@ void print(const Tree& tree, const Node& node, std::string& out) {
       out += node.raw;
   }
 }
+
+TEST(Tree, InsertsAndErases) {
+  Tree tree;
+  std::string text = R"({"a":[1,{"b":2}],"c":{},"d":3})", out;
+  tree.parse(text);
+  std::uint32_t meta = tree.insert(0, "_meta", Kind::object, "{}");
+  tree.insert(meta, "uuid", Kind::string, "\"x\"");
+  std::uint32_t c = tree.index(*tree.find(tree.root(), "c"));
+  tree.insert(c, "n", Kind::null, "null");
+  print(tree, tree.root(), out);
+  EXPECT_EQ(out, R"({"_meta":{"uuid":"x"},"a":["1",{"b":"2"}],"c":{"n":null},"d":"3"})");
+  EXPECT_EQ(tree.root().count, 4u);
+  tree.erase(tree.index(*tree.find(tree.root(), "a")));
+  tree.erase(tree.index(*tree.find(tree.root(), "d")));
+  out.clear();
+  print(tree, tree.root(), out);
+  EXPECT_EQ(out, R"({"_meta":{"uuid":"x"},"c":{"n":null}})");
+  EXPECT_EQ(tree.root().end, tree.size());
+  EXPECT_EQ(tree.root().count, 2u);
+  out.clear();
+  write_canonical(out, tree, tree.root());
+  EXPECT_EQ(out, R"({"_meta":{"uuid":"x"},"c":{"n":null}})");
+}
+
+TEST(Tree, AnyValueCanBeErased) {
+  RandomJson random(21);
+  Tree tree;
+  for (int round = 0; round < 3'000; ++round) {
+    std::string text = random.value(4);
+    tree.parse(text);
+    if (tree.size() < 2) continue;
+    auto at = static_cast<std::uint32_t>(1 + random.below(tree.size() - 1));
+    std::size_t before = tree.size(), gone = tree[at].end - at;
+    tree.erase(at);
+    ASSERT_EQ(tree.size(), before - gone);
+    ASSERT_EQ(tree.root().end, tree.size());
+    for (std::uint32_t i = 0; i < tree.size(); ++i) {
+      std::uint32_t count = 0, end = i + 1;
+      for (const Node& child : tree.children(tree[i])) {
+        ++count;
+        end = child.end;
+      }
+      ASSERT_EQ(count, tree[i].count) << text;
+      ASSERT_EQ(end, tree[i].end) << text;
+    }
+  }
+}
+
+constexpr unsigned reference_flags = rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag |
+                                     rapidjson::kParseNumbersAsStringsFlag;
 
 std::string reference(const std::string& text) {
   rapidjson::Document document;

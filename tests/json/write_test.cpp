@@ -104,6 +104,34 @@ TEST(WriteCanonical, IsAFixedPointThatKeepsTheValue) {
   }
 }
 
+TEST(Canonical, KnowsItsOwnForm) {
+  RandomJson random(31);
+  Tree tree;
+  Canonical canonical_form;
+  for (int i = 0; i < 5'000; ++i) {
+    std::string text = random.value(4, i % 2 == 0), once = canonical(text);
+    tree.parse(text);
+    bool holds = canonical_form.holds(tree);
+    if (holds) {
+      std::string_view trimmed = tree.root().raw;
+      ASSERT_EQ(trimmed, once);
+    }
+    tree.parse(once);
+    ASSERT_TRUE(canonical_form.holds(tree) || once.find('\\') != once.npos) << once;
+  }
+}
+
+TEST(Canonical, TellsWhereAValueIs) {
+  Tree tree;
+  std::string text = R"( {"b":"x", "a":{"z":1,"y":"x"}} )", out = "before";
+  tree.parse(text);
+  const Node* y = tree.find(*tree.find(tree.root(), "a"), "y");
+  std::size_t at = Canonical().write(out, tree, tree.root(), y);
+  EXPECT_EQ(out, R"(before{"a":{"y":"x","z":1},"b":"x"})");
+  EXPECT_EQ(out.substr(at, 5), "\"x\",\"");
+  EXPECT_EQ(Canonical().write(out, tree, tree.root()), std::string::npos);
+}
+
 TEST(WriteCompact, RemovesWhitespaceBetweenTokensOnly) {
   std::string out;
   write_compact(out, " { \"a b\" :\n[ 1 ,\t\"x\\\" y\\\\\" ] ,\r\n\"é \": null } ");

@@ -25,7 +25,7 @@ struct Node {
 
 // A flat parse of one JSON document, reused from document to document without allocation once warm.
 // It keeps number tokens as written and never re-rounds them. The parsed text must outlive the tree's use.
-// Not a class for building documents: see Writer.
+// Not a class for building documents (see Writer), but for small additions there are insert() and erase().
 class Tree {
  public:
   static constexpr std::size_t max_depth = 1000;
@@ -81,15 +81,30 @@ class Tree {
     return {nodes_.data(), i + 1, container ? node.end : i + 1};
   }
 
+  // Puts a value before the first child of object `parent`. `key` and `raw`, the text of a null, a string
+  // without escapes, or of an empty container, must outlive the tree's use. References to nodes end; the raw
+  // text of the containers around it stays as it was, without the addition. Returns the index of the new
+  // node.
+  std::uint32_t insert(std::uint32_t parent, std::string_view key, Kind kind, std::string_view raw);
+  // Removes a value that is not the root, with the same effect on references and raw texts.
+  void erase(std::uint32_t node);
+  // Bytes of canonical text that insert() added since parse().
+  std::size_t inserted_bytes() const { return inserted_bytes_; }
+
  private:
   struct Impl;
   class Builder;
   std::unique_ptr<Impl> impl_;  // the parser and its buffers
   std::vector<Node> nodes_;
+  std::size_t inserted_bytes_ = 0;
 };
 
+struct Member {
+  std::uint64_t prefix;  // the first eight bytes of the name as a number, which settles most comparisons
+  const Node* node;
+};
 // Appends the members of `object` in bytewise order of their names; of equal names the last.
-void append_members(std::vector<const Node*>& out, const Tree& tree, const Node& object);
+void append_members(std::vector<Member>& out, const Tree& tree, const Node& object);
 
 // A number as the protocol tells numbers apart (flow-protocol §10): an integer of 64 bits, or a double.
 struct Number {

@@ -47,11 +47,17 @@ class Writer {
 // warm.
 class Canonical {
  public:
-  void write(std::string& out, const Tree& tree, const Node& node);
+  // Appends. Returns where in `out` the text of `marked`, a node within `node`, begins; npos without.
+  std::size_t write(std::string& out, const Tree& tree, const Node& node, const Node* marked = nullptr);
+  // Is the parsed text of the root already canonical? May say no to a text that holds escapes.
+  bool holds(const Tree& tree);
 
  private:
-  void object(std::string& out, const Tree& tree, const Node& node);
-  std::vector<const Node*> order_;  // a stack: the members of the objects being written
+  char* value(char* at, const Tree& tree, const Node& node);
+  char* object(char* at, const Tree& tree, const Node& node);
+  std::vector<Member> order_;  // a stack: the members of the objects being written
+  const Node* marked_ = nullptr;
+  char* marked_at_ = nullptr;
 };
 void write_canonical(std::string& out, const Tree& tree, const Node& node);
 std::string canonical(std::string_view json);

@@ -1,0 +1,76 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sluice/json/pointer.hpp"
+#include "sluice/runtime/reduce.hpp"
+#include "sluice/runtime/schema.hpp"
+
+namespace sluice::runtime {
+
+// How the documents of one binding are combined (runtime.md §8.2).
+struct CombineBinding {
+  std::string name;  // of the collection, for errors
+  std::vector<json::Pointer> key;
+  std::vector<std::string> defaults;  // JSON for key locations that are missing, in the order of `key`; empty
+                                      // text, or fewer entries than the key has: null
+  Schema schema;
+  Mode mode = Mode::full;
+  bool placeholder = false;  // captures: insert uuid_placeholder at /_meta/uuid
+  std::string salt;          // of `redact`
+};
+
+// A document that leaves the combiner. Views live until the next call of the combiner.
+struct Combined {
+  std::uint32_t binding = 0;
+  std::string_view key;   // packed
+  std::string_view json;  // canonical
+  bool front = false;     // a stored document took part
+  bool deleted = false;   // the last reduction deleted it (full mode)
+  // Where in `json` the 36 characters of the placeholder are; npos for bindings without.
+  std::size_t uuid_at = std::string_view::npos;
+};
+
+// Orders documents by (binding, packed key) and folds those of a key: in full mode into one, in partial mode
+// into at most two and what does not associate. Keeps about `budget_bytes` in memory, and beyond that sorted
+// runs in unlinked files of `folder`. What comes out does not depend on when that happens, but for the last
+// digit of sums of fractions and, in partial mode, for where what does not associate is split. Nothing is
+// allocated per document. Used by one thread at a time: the calls are plain functions for the CPU pool.
+//
+// All of add, finish and next throw Error{config} with the collection, the document and the reasons if one is
+// not valid for its schema or cannot be folded, Error{transient} if a run cannot be written or read. The
+// combiner is to be cleared then.
+class Combiner {
+ public:
+  Combiner(std::vector<CombineBinding> bindings, std::size_t budget_bytes,
+           std::filesystem::path folder = std::filesystem::temp_directory_path());
+  ~Combiner();
+  Combiner(Combiner&&) noexcept;
+  Combiner& operator=(Combiner&&) noexcept;
+
+  // `front` marks the stored document of its key, the left-most operand wherever it arrives; the last one
+  // counts. Returns the packed key, which lives until the next call.
+  std::string_view add(std::uint32_t binding, std::string_view json, bool front = false);
+  // Ends adding; needed before next().
+  void finish();
+  // The next document in order, or null after the last, when the combiner is empty and may be added to again.
+  const Combined* next();
+  // Drops all content.
+  void clear();
+
+  bool empty() const;
+  // In memory now, and written to runs since the combiner was last empty.
+  std::size_t bytes() const;
+  std::size_t spilled_bytes() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace sluice::runtime

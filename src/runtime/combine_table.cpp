@@ -1,0 +1,120 @@
+#include "combine_table.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <functional>
+
+namespace sluice::runtime {
+namespace {
+
+constexpr std::size_t least_slots = 64;
+
+std::uint32_t hash_of(std::uint32_t binding, std::string_view key) {
+  std::uint64_t hash = std::hash<std::string_view>()(key) + binding * 0x9e3779b97f4a7c15u;
+  return static_cast<std::uint32_t>(hash ^ hash >> 32);
+}
+
+std::uint64_t prefix_of(std::string_view key) {
+  std::uint64_t value = 0;
+  std::size_t size = std::min<std::size_t>(key.size(), 8);
+  for (std::size_t i = 0; i < size; ++i) value = value << 8 | static_cast<unsigned char>(key[i]);
+  return size == 0 ? 0 : value << (64 - 8 * size);
+}
+
+// With some air, so that a document that grows by folding is not moved each time.
+std::uint32_t room_for(std::size_t size, bool folded) {
+  return static_cast<std::uint32_t>(folded ? size + size / 2 : size);
+}
+
+}  // namespace
+
+CombineTable::CombineTable(std::size_t chunk_bytes) : arena_(chunk_bytes), slots_(least_slots) {}
+
+CombineTable::Entry& CombineTable::entry(std::uint32_t binding, std::string_view key) {
+  std::uint32_t hash = hash_of(binding, key);
+  std::size_t mask = slots_.size() - 1, at = hash & mask;
+  for (; slots_[at]; at = (at + 1) & mask) {
+    Entry& e = *slots_[at];
+    if (e.hash == hash && e.binding == binding && e.key() == key) return e;
+  }
+  auto* made = new (arena_.allocate(sizeof(Entry) + key.size())) Entry{};
+  made->hash = hash;
+  made->binding = binding;
+  made->key_size = static_cast<std::uint32_t>(key.size());
+  if (!key.empty()) std::memcpy(reinterpret_cast<char*>(made + 1), key.data(), key.size());
+  slots_[at] = made;
+  if (++count_ * 2 > slots_.size()) grow();
+  return *made;
+}
+
+void CombineTable::grow() {
+  std::vector<Entry*> wider(slots_.size() * 2);
+  std::size_t mask = wider.size() - 1;
+  for (Entry* entry : slots_) {
+    if (!entry) continue;
+    std::size_t at = entry->hash & mask;
+    while (wider[at]) at = (at + 1) & mask;
+    wider[at] = entry;
+  }
+  slots_ = std::move(wider);
+}
+
+CombineTable::Document* CombineTable::make(const DocumentView& from) {
+  std::uint32_t room = room_for(from.json.size(), from.bits & reduced_bit);
+  char* memory = arena_.allocate(sizeof(Document) + room);
+  auto* made = new (memory) Document{};
+  made->text = memory + sizeof(Document);
+  made->room = room;
+  write(*made, from);
+  return made;
+}
+
+void CombineTable::write(Document& to, const DocumentView& from) {
+  if (from.json.size() > to.room) {
+    to.room = room_for(from.json.size(), true);
+    to.text = arena_.allocate(to.room);
+  }
+  std::memcpy(to.text, from.json.data(), from.json.size());
+  to.size = static_cast<std::uint32_t>(from.json.size());
+  to.uuid_at = from.uuid_at;
+  to.bits = from.bits;
+}
+
+void CombineTable::set_front(Entry& entry, const DocumentView& document) {
+  if (entry.front)
+    write(*entry.front, document);
+  else
+    entry.front = make(document);
+}
+
+void CombineTable::append(Entry& entry, const DocumentView& document) {
+  Document* made = make(document);
+  (entry.last ? entry.last->next : entry.first) = made;
+  entry.last = made;
+}
+
+void CombineTable::replace_last(Entry& entry, const DocumentView& document) { write(*entry.last, document); }
+
+void CombineTable::clear() {
+  arena_.clear();
+  // A table that was once wide is wiped at a cost; keep it only while it is used.
+  slots_.assign(std::max(least_slots, count_ * 4 < slots_.size() ? slots_.size() / 2 : slots_.size()),
+                nullptr);
+  count_ = 0;
+  order_.clear();
+}
+
+const std::vector<CombineTable::Place>& CombineTable::sort() {
+  order_.clear();
+  order_.reserve(count_);
+  for (Entry* entry : slots_)
+    if (entry) order_.push_back({prefix_of(entry->key()), entry});
+  std::sort(order_.begin(), order_.end(), [](const Place& a, const Place& b) {
+    if (a.entry->binding != b.entry->binding) return a.entry->binding < b.entry->binding;
+    if (a.prefix != b.prefix) return a.prefix < b.prefix;
+    return a.entry->key() < b.entry->key();
+  });
+  return order_;
+}
+
+}  // namespace sluice::runtime
