@@ -336,7 +336,8 @@ class Compiler {
     }
   }
   void pattern_properties(Sub& s, const Value& v) {
-    for (auto [pattern, sub] : named_schemas_of(s, v)) object(s).patterns.push_back({regex(s, pattern), sub});
+    for (auto [pattern, sub] : named_schemas_of(s, v))
+      object(s).patterns.push_back({std::make_shared<const Regex>(regex(s, pattern)), sub});
   }
   void additional_properties(Sub& s, const Value& v) { object(s).additional = schema_of(s, v); }
   void unevaluated_properties(Sub& s, const Value& v) { s.unevaluated_properties = schema_of(s, v); }
@@ -428,9 +429,9 @@ class Compiler {
   }
   Types type_named(const Sub& s, const Value& v, std::string_view name) const {
     constexpr std::pair<std::string_view, Types> names[] = {
-        {"null", schema::null},     {"boolean", schema::boolean}, {"integer", schema::integer},
-        {"number", schema::number}, {"string", schema::string},   {"array", schema::array},
-        {"object", schema::object}};
+        {"null", types::null},     {"boolean", types::boolean}, {"integer", types::integer},
+        {"number", types::number}, {"string", types::string},   {"array", types::array},
+        {"object", types::object}};
     for (auto& [known, bits] : names)
       if (known == name) return bits;
     expected(s, v, "of null, boolean, integer, number, string, array and object");

@@ -55,18 +55,6 @@ std::string_view name(Kind kind) {
   return names[static_cast<std::size_t>(kind)];
 }
 
-std::string name(Types types) {
-  std::vector<std::string> out;
-  if (types & null) out.push_back("null");
-  if (types & boolean) out.push_back("boolean");
-  if ((types & number) == number) out.push_back("number");
-  if ((types & number) == integer) out.push_back("integer");
-  if (types & string) out.push_back("string");
-  if (types & array) out.push_back("array");
-  if (types & object) out.push_back("object");
-  return text::join(out, " or ");
-}
-
 bool equal(const Tree& tree, const Node& node, const Value& value) {
   if (node.kind != value.node->kind) return false;
   if (node.kind == Kind::string) return node.text == value.node->text;
@@ -241,11 +229,10 @@ class Evaluation {
   }
 
   bool type(const Sub& sub, const Node& node) {
-    Types is = type_of(node.kind);
-    if (node.kind == Kind::number && (sub.types & number) != number && (sub.types & number) != 0)
-      is = is_integral(node.text) ? integer : fraction;
+    Types is = types::of(node.kind), numbers = sub.types & types::number;
+    if (node.kind == Kind::number && numbers != types::number && numbers != 0) is = types::of(node);
     if (sub.types & is) return true;
-    return fail("type", "expected {}, found {}", name(sub.types),
+    return fail("type", "expected {}, found {}", types::text(sub.types),
                 node.kind == Kind::number ? shown(node) : name(node.kind));
   }
 
@@ -411,9 +398,9 @@ class Evaluation {
         }
       }
       for (const PatternProperty& pattern : r.patterns) {
-        if (!pattern.regex.found_in(child.key)) continue;
+        if (!pattern.regex->found_in(child.key)) continue;
         covered = true;
-        Step step(b_.keyword_path, "patternProperties", pattern.regex.pattern());
+        Step step(b_.keyword_path, "patternProperties", pattern.regex->pattern());
         Into into(b_.instance_path, child, Kind::object, ordinal);
         require(ok, [&] { return evaluate(*pattern.sub, child, i, Marks()); });
       }

@@ -13,21 +13,13 @@
 #include "regex.hpp"
 #include "sluice/json/tree.hpp"
 #include "sluice/runtime/schema.hpp"
+#include "sluice/runtime/types.hpp"
 
 // The compiled form of a schema: what the evaluator and static inference walk. Everything is built once by
 // schema_compile.cpp and read-only after.
 namespace sluice::runtime::schema {
 
-// Bits of a type set. JSON schema's `number` is both of the two in the middle.
-using Types = std::uint8_t;
-inline constexpr Types null = 1, boolean = 2, integer = 4, fraction = 8, string = 16, array = 32, object = 64;
-inline constexpr Types number = integer | fraction;
-inline constexpr Types any = 127;
-
-inline Types type_of(json::Kind kind) {
-  constexpr Types of[] = {null, boolean, number, string, array, object};
-  return of[static_cast<std::size_t>(kind)];
-}
+using Types = types::Set;
 
 struct Sub;
 
@@ -113,7 +105,7 @@ class Properties {
 };
 
 struct PatternProperty {
-  Regex regex;
+  std::shared_ptr<const Regex> regex;  // shapes inferred from the schema keep it
   const Sub* sub;
 };
 
@@ -158,7 +150,7 @@ struct Notes {
 struct Sub {
   bool never = false;      // the schema `false`
   bool annotates = false;  // it or anything it applies carries reduce or redact
-  Types types = any;
+  Types types = types::any;
   Redaction redact = Redaction::none;
   std::optional<Reduction> reduce;
   std::unique_ptr<NumberRules> number;
