@@ -9,10 +9,14 @@
 namespace sluice::pg {
 namespace {
 
-constexpr auto time_to_rest = std::chrono::seconds(5);  // for a cancelled statement to end
+// For a cancelled statement to end; and how long to wait before asking again.
+constexpr auto time_to_rest = std::chrono::seconds(5);
+constexpr auto cancel_interval = std::chrono::milliseconds(200);
 
-// Blocks: runs on the pool. If the request does not get through, the statement runs on and the deadline of
-// come_to_rest() gives the session up.
+// A wait was longer than its deadline allows. Never leaves this file.
+struct Expired {};
+
+// Blocks: runs on the pool. Whether the request got through shows in the statement's end.
 void request_cancel(std::shared_ptr<PGcancel> request) {
   char reason[256];
   PQcancel(request.get(), reason, sizeof reason);
@@ -178,7 +182,7 @@ Error Connection::Impl::lost(const PGresult* last) {
 Task<Result> Connection::Impl::next_result(Deadline deadline) {
   while (PQisBusy(pg())) {
     bool ready = co_await socket.wait(Socket::read, context.clock, deadline);
-    if (!ready) throw Error(Error::Kind::transient, "the cancelled statement does not end");
+    if (!ready) throw Expired();
     consume();
   }
   co_return Result(PQgetResult(pg()));
@@ -253,10 +257,17 @@ Task<> Connection::Impl::after_failure() {
 }
 
 Task<> Connection::Impl::come_to_rest() {
-  Deadline deadline = context.clock.now() + time_to_rest;
-  std::shared_ptr<PGcancel> request(PQgetCancel(pg()), PQfreeCancel);  // shared with the pool's job
-  co_await on_cpu(context.cpu, request_cancel, request);
-  while (phase != Phase::idle) co_await discard(deadline);
+  Clock::TimePoint last = context.clock.now() + time_to_rest;
+  while (phase != Phase::idle) {
+    std::shared_ptr<PGcancel> request(PQgetCancel(pg()), PQfreeCancel);  // shared with the pool's job
+    co_await on_cpu(context.cpu, request_cancel, request);
+    try {
+      while (phase != Phase::idle) co_await discard(std::min(last, context.clock.now() + cancel_interval));
+    } catch (const Expired&) {
+      // The server ignores a request that comes before the statement's first byte: ask again.
+      if (context.clock.now() >= last) throw;
+    }
+  }
 }
 
 // Reads what the cancelled statement still sends.
@@ -271,7 +282,7 @@ Task<> Connection::Impl::discard(Deadline deadline) {
     more = fetched != Fetch::end;
     if (fetched != Fetch::none) continue;
     bool ready = co_await socket.wait(Socket::read, context.clock, deadline);
-    if (!ready) throw Error(Error::Kind::transient, "the cancelled COPY does not end");
+    if (!ready) throw Expired();
     consume();
   }
   try {
