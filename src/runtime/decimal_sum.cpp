@@ -33,26 +33,25 @@ std::optional<int> parse_exponent(std::string_view text) {
   return negative ? -value : value;
 }
 
-std::optional<Decimal> parse(std::string_view text) {
-  Decimal out;
+bool parse(std::string_view text, Decimal& out) {
   text = take_sign(text, out.negative);
   int exponent = 0;
   if (std::size_t e = text.find_first_of("eE"); e != text.npos) {
     auto parsed = parse_exponent(text.substr(e + 1));
-    if (!parsed) return {};
+    if (!parsed) return false;
     exponent = *parsed;
     text = text.substr(0, e);
   }
   std::size_t point = std::min(text.find('.'), text.size());
   std::string_view whole = text.substr(0, point), fraction = text.substr(std::min(point + 1, text.size()));
-  if (whole.empty() || !all_digits(whole) || !all_digits(fraction)) return {};
-  if (point < text.size() && fraction.empty()) return {};
+  if (whole.empty() || !all_digits(whole) || !all_digits(fraction)) return false;
+  if (point < text.size() && fraction.empty()) return false;
   out.digits.append(whole).append(fraction);
   auto scale = static_cast<std::ptrdiff_t>(fraction.size()) - exponent;
   if (scale < 0) out.digits.append(static_cast<std::size_t>(-scale), '0');
   out.scale = static_cast<std::size_t>(std::max<std::ptrdiff_t>(scale, 0));
   out.digits.erase(0, std::min(out.digits.find_first_not_of('0'), out.digits.size()));
-  return out;
+  return true;
 }
 
 // Of digits of equal length.
@@ -89,17 +88,17 @@ std::string write(std::string digits, std::size_t scale, bool negative) {
 }  // namespace
 
 std::optional<std::string> decimal_sum(std::string_view a, std::string_view b) {
-  auto x = parse(a), y = parse(b);
-  if (!x || !y) return {};
-  std::size_t scale = std::max(x->scale, y->scale);
-  x->digits.append(scale - x->scale, '0');
-  y->digits.append(scale - y->scale, '0');
-  std::size_t size = std::max({x->digits.size(), y->digits.size(), scale});
-  x->digits.insert(0, size - x->digits.size(), '0');
-  y->digits.insert(0, size - y->digits.size(), '0');
-  if (x->negative == y->negative) return write(add(x->digits, y->digits), scale, x->negative);
-  if (x->digits < y->digits) std::swap(x, y);
-  return write(subtract(x->digits, y->digits), scale, x->negative);
+  Decimal x, y;
+  if (!parse(a, x) || !parse(b, y)) return {};
+  std::size_t scale = std::max(x.scale, y.scale);
+  x.digits.append(scale - x.scale, '0');
+  y.digits.append(scale - y.scale, '0');
+  std::size_t size = std::max({x.digits.size(), y.digits.size(), scale});
+  x.digits.insert(0, size - x.digits.size(), '0');
+  y.digits.insert(0, size - y.digits.size(), '0');
+  if (x.negative == y.negative) return write(add(x.digits, y.digits), scale, x.negative);
+  if (x.digits < y.digits) std::swap(x, y);
+  return write(subtract(x.digits, y.digits), scale, x.negative);
 }
 
 }  // namespace sluice::runtime
