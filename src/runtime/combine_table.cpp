@@ -33,28 +33,28 @@ CombineTable::CombineTable(std::size_t chunk_bytes) : arena_(chunk_bytes), slots
 CombineTable::Entry& CombineTable::entry(std::uint32_t binding, std::string_view key) {
   std::uint32_t hash = hash_of(binding, key);
   std::size_t mask = slots_.size() - 1, at = hash & mask;
-  for (; slots_[at]; at = (at + 1) & mask) {
-    Entry& e = *slots_[at];
-    if (e.hash == hash && e.binding == binding && e.key() == key) return e;
+  for (; slots_[at].entry; at = (at + 1) & mask) {
+    if (slots_[at].hash != hash) continue;
+    Entry& e = *slots_[at].entry;
+    if (e.binding == binding && e.key() == key) return e;
   }
   auto* made = new (arena_.allocate(sizeof(Entry) + key.size())) Entry{};
-  made->hash = hash;
   made->binding = binding;
   made->key_size = static_cast<std::uint32_t>(key.size());
   if (!key.empty()) std::memcpy(reinterpret_cast<char*>(made + 1), key.data(), key.size());
-  slots_[at] = made;
+  slots_[at] = {made, hash};
   if (++count_ * 2 > slots_.size()) grow();
   return *made;
 }
 
 void CombineTable::grow() {
-  std::vector<Entry*> wider(slots_.size() * 2);
+  std::vector<Slot> wider(slots_.size() * 2);
   std::size_t mask = wider.size() - 1;
-  for (Entry* entry : slots_) {
-    if (!entry) continue;
-    std::size_t at = entry->hash & mask;
-    while (wider[at]) at = (at + 1) & mask;
-    wider[at] = entry;
+  for (const Slot& slot : slots_) {
+    if (!slot.entry) continue;
+    std::size_t at = slot.hash & mask;
+    while (wider[at].entry) at = (at + 1) & mask;
+    wider[at] = slot;
   }
   slots_ = std::move(wider);
 }
@@ -97,9 +97,9 @@ void CombineTable::replace_last(Entry& entry, const DocumentView& document) { wr
 
 void CombineTable::clear() {
   arena_.clear();
-  // A table that was once wide is wiped at a cost; keep it only while it is used.
-  slots_.assign(std::max(least_slots, count_ * 4 < slots_.size() ? slots_.size() / 2 : slots_.size()),
-                nullptr);
+  // Wiping the slots costs; those of a table that was once wide go again.
+  std::size_t slots = count_ * 4 < slots_.size() ? slots_.size() / 2 : slots_.size();
+  slots_.assign(std::max(least_slots, slots), Slot{});
   count_ = 0;
   order_.clear();
 }
@@ -107,10 +107,10 @@ void CombineTable::clear() {
 const std::vector<CombineTable::Place>& CombineTable::sort() {
   order_.clear();
   order_.reserve(count_);
-  for (Entry* entry : slots_)
-    if (entry) order_.push_back({prefix_of(entry->key()), entry});
+  for (const Slot& slot : slots_)
+    if (slot.entry) order_.push_back({slot.entry->binding, prefix_of(slot.entry->key()), slot.entry});
   std::sort(order_.begin(), order_.end(), [](const Place& a, const Place& b) {
-    if (a.entry->binding != b.entry->binding) return a.entry->binding < b.entry->binding;
+    if (a.binding != b.binding) return a.binding < b.binding;
     if (a.prefix != b.prefix) return a.prefix < b.prefix;
     return a.entry->key() < b.entry->key();
   });

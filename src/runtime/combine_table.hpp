@@ -35,7 +35,7 @@ class CombineTable {
   };
   struct Entry {
     Document *front, *first, *last;
-    std::uint32_t hash, binding, key_size;
+    std::uint32_t binding, key_size;
 
     std::string_view key() const { return {reinterpret_cast<const char*>(this + 1), key_size}; }
   };
@@ -58,18 +58,23 @@ class CombineTable {
 
   // Entries by binding and key; until the next change of the table.
   struct Place {
+    std::uint32_t binding;
     std::uint64_t prefix;  // the first eight bytes of the key as a number
     Entry* entry;
   };
   const std::vector<Place>& sort();
 
  private:
+  struct Slot {
+    Entry* entry;
+    std::uint32_t hash;
+  };
   void grow();
   Document* make(const DocumentView& document);
   void write(Document& to, const DocumentView& from);
 
   Arena arena_;
-  std::vector<Entry*> slots_;  // open addressing; a power of two of them, at most half in use
+  std::vector<Slot> slots_;  // open addressing; a power of two of them, at most half in use
   std::size_t count_ = 0;
   std::vector<Place> order_;
 };
