@@ -1,0 +1,220 @@
+// What goes wrong for users, from outside: one clear message that names the thing and the way out, exit
+// status 1, and nothing lost once the cause is gone.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "harness/pipeline.hpp"
+#include "sluice/testing/private_postgres.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+namespace fs = std::filesystem;
+
+std::string binaries() {
+  if (const char* folder = std::getenv("SLUICE_BINARIES")) return folder;
+  return fs::read_symlink("/proc/self/exe").parent_path().parent_path().parent_path().string();
+}
+
+// One server for the whole program, a database a test.
+class Errors : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() { server_ = std::make_unique<sluice::testing::PrivatePostgres>(); }
+  static void TearDownTestSuite() { server_.reset(); }
+
+  void SetUp() override {
+    static int number = 0;
+    database_ = fmt::format("errors{}", ++number);
+    harness::Client(dsn("postgres")).run("CREATE DATABASE " + database_);
+    harness::Client client(dsn());
+    client.run(
+        "CREATE SCHEMA shop; CREATE TABLE shop.pulse (id bigint PRIMARY KEY, at timestamptz NOT NULL);"
+        "CREATE TABLE public.flow_watermarks (slot text PRIMARY KEY, watermark text);"
+        "INSERT INTO shop.pulse SELECT i, '2024-01-01' FROM generate_series(1, 1000) i;"
+        "CREATE PUBLICATION flow_publication FOR ALL TABLES");
+  }
+  void TearDown() override {
+    if (!server_->running()) server_->start();
+    harness::Client client(dsn("postgres"));
+    client.run("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE active");
+    client.run("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active");
+  }
+
+  std::string dsn(const std::string& database) const {
+    return fmt::format("host={} port={} user={} password={} dbname={}", server_->host, server_->port(),
+                       server_->user, server_->password(), database);
+  }
+  std::string dsn() const { return dsn(database_); }
+  harness::Pipeline pipeline() const {
+    harness::Pipeline::Options options;
+    options.binaries = binaries();
+    options.host = server_->host;
+    options.port = server_->port();
+    options.user = server_->user;
+    options.password = server_->password();
+    options.database = database_;
+    return harness::Pipeline(folder_.path(), options);
+  }
+
+  // The last line that a failing `sluice run --once` leaves.
+  static std::string failure(harness::Pipeline& pipeline, bool mortal = false) {
+    std::ofstream(pipeline.log(), std::ios::trunc);
+    std::vector<std::string> command = {binaries() + "/sluice", "run",   pipeline.catalog(), "--state",
+                                        pipeline.state(),       "--once"};
+    harness::Program run(command, {"LOG_FORMAT=text"}, pipeline.log(), mortal);
+    EXPECT_EQ(run.wait(60s), 1) << pipeline.tail_of_log(3000);
+    std::string last;
+    std::ifstream in(pipeline.log());
+    for (std::string line; std::getline(in, line);)
+      if (!line.empty()) last = line;
+    return last;
+  }
+  void expect_rows(harness::Pipeline& pipeline, int rows) {
+    harness::Client client(dsn());
+    for (const harness::Table& table : harness::shop_tables()) {
+      if (table.name != "pulse") continue;
+      harness::Difference d =
+          harness::compare(client, pipeline.database(), harness::Pipeline::destination(table), table);
+      EXPECT_TRUE(d.equal());
+      EXPECT_EQ(d.source_rows, rows);
+    }
+  }
+
+  static std::unique_ptr<sluice::testing::PrivatePostgres> server_;
+  harness::TemporaryFolder folder_;
+  std::string database_;
+};
+std::unique_ptr<sluice::testing::PrivatePostgres> Errors::server_;
+
+#define EXPECT_MENTIONS(text, word) EXPECT_NE((text).find(word), std::string::npos) << (text)
+
+TEST_F(Errors, WrongPassword) {
+  harness::Pipeline p = pipeline();
+  p.discover();
+  harness::Client(dsn("postgres")).run("ALTER ROLE postgres PASSWORD 'changed'");
+  std::string message = failure(p);
+  harness::Client(
+      fmt::format("host={} port={} user=postgres dbname=postgres", server_->socket_folder(), server_->port()))
+      .run(fmt::format("ALTER ROLE postgres PASSWORD '{}'", server_->password()));
+  EXPECT_MENTIONS(message, "password");
+  EXPECT_MENTIONS(message, "postgres");
+  EXPECT_EQ(message.find(server_->password()), std::string::npos) << "a secret in an error";
+  p.run_once(60s);
+  expect_rows(p, 1000);
+}
+
+TEST_F(Errors, MissingTable) {
+  harness::Pipeline p = pipeline();
+  p.discover();
+  harness::Client(dsn()).run("ALTER TABLE shop.pulse RENAME TO gone");
+  EXPECT_MENTIONS(failure(p), "shop.pulse");
+  harness::Client(dsn()).run("ALTER TABLE shop.gone RENAME TO pulse");
+  p.run_once(60s);
+  expect_rows(p, 1000);
+}
+
+TEST_F(Errors, MissingPublication) {
+  harness::Pipeline p = pipeline();
+  p.discover();
+  harness::Client(dsn()).run("DROP PUBLICATION flow_publication");
+  std::string message = failure(p);
+  EXPECT_MENTIONS(message, "flow_publication");
+  EXPECT_MENTIONS(message, "CREATE PUBLICATION");
+  harness::Client(dsn()).run("CREATE PUBLICATION flow_publication FOR ALL TABLES");
+  p.run_once(60s);
+  expect_rows(p, 1000);
+}
+
+TEST_F(Errors, WalLevelReplica) {
+  harness::Pipeline p = pipeline();
+  p.discover();
+  harness::Client(dsn("postgres")).run("ALTER SYSTEM SET wal_level = replica");
+  server_->restart();
+  std::string message = failure(p);
+  harness::Client(dsn("postgres")).run("ALTER SYSTEM RESET wal_level");
+  server_->restart();
+  EXPECT_MENTIONS(message, "wal_level");
+  EXPECT_MENTIONS(message, "replica");
+  EXPECT_MENTIONS(message, "logical");
+  p.run_once(60s);
+  expect_rows(p, 1000);
+}
+
+TEST_F(Errors, ReadOnlyStateFolder) {
+  harness::Pipeline p = pipeline();
+  p.discover();
+  fs::create_directories(p.state());
+  ::chmod(p.state().c_str(), 0555);
+  std::string message = failure(p, true);
+  ::chmod(p.state().c_str(), 0755);
+  EXPECT_MENTIONS(message, p.state());
+  p.run_once(60s);
+  expect_rows(p, 1000);
+}
+
+TEST_F(Errors, FullDisk) {
+  if (::geteuid() != 0) GTEST_FAIL() << "mounting a small file system needs root: run the suite as root";
+  harness::Pipeline p = pipeline();
+  p.discover();
+  harness::Client(dsn()).run("INSERT INTO shop.pulse SELECT i, now() FROM generate_series(1001, 60000) i");
+  fs::create_directories(p.state());
+  ASSERT_EQ(::mount("none", p.state().c_str(), "tmpfs", 0, "size=4m"), 0);
+  std::string message = failure(p);
+  EXPECT_MENTIONS(message, p.state());
+  EXPECT_MENTIONS(message, "space");
+  // Room is made: the same state goes on.
+  ASSERT_EQ(::mount("none", p.state().c_str(), "tmpfs", MS_REMOUNT, "size=400m"), 0);
+  p.run_once(60s);
+  EXPECT_EQ(p.doubled_documents(), 0u);
+  ::umount2(p.state().c_str(), MNT_DETACH);
+  expect_rows(p, 60000);
+}
+
+TEST_F(Errors, MalformedCatalogNamesTheLine) {
+  harness::Pipeline p = pipeline();
+  p.discover();
+  std::ofstream(p.catalog(), std::ios::app) << "\nmaterialisations:\n  a/b: {}\n";
+  std::ifstream in(p.catalog());
+  int line = 0, wrong = 0;
+  for (std::string text; std::getline(in, text);)
+    if (++line; text.starts_with("materialisations")) wrong = line;
+  std::string message = failure(p);
+  EXPECT_MENTIONS(message, p.catalog());
+  EXPECT_MENTIONS(message, fmt::format("{}", wrong));
+  EXPECT_MENTIONS(message, "materialisations");
+}
+
+TEST_F(Errors, DeadServer) {
+  harness::Pipeline p = pipeline();
+  p.discover();
+  server_->stop();
+  std::string message = failure(p);
+  server_->start();
+  EXPECT_MENTIONS(message, server_->port());
+  EXPECT_MENTIONS(message, "127.0.0.1");
+  p.run_once(60s);
+  expect_rows(p, 1000);
+}
+
+TEST_F(Errors, SchemaViolationInADocument) {
+  harness::Pipeline p = pipeline();
+  p.discover();
+  p.run_once(60s);
+  // The table changes its type under the collection's schema.
+  harness::Client(dsn()).run(
+      "ALTER TABLE shop.pulse ALTER COLUMN at TYPE integer USING 5; INSERT INTO shop.pulse VALUES (1001, 7)");
+  std::string message = failure(p);
+  EXPECT_MENTIONS(message, "shop/pulse");
+  EXPECT_MENTIONS(message, "/at");
+  EXPECT_MENTIONS(message, "1001");
+}
+
+}  // namespace
