@@ -1,0 +1,109 @@
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "sluice/data/batch.hpp"
+#include "sluice/pg/pgoutput.hpp"
+#include "sluice/pg/types.hpp"
+#include "source-postgres/binding.hpp"
+#include "source-postgres/key_codec.hpp"
+
+namespace sluice::source_postgres {
+
+// A bound table of a running capture, as far as its documents are concerned.
+struct Captured {
+  Binding binding;
+  Table table;          // as last discovered
+  bool active = false;  // changes are captured
+  // Precise mode: only rows whose key is not beyond the scanned position.
+  bool precise = false;
+  std::optional<std::string> scanned;
+  std::vector<std::string> scan_key;
+};
+
+struct DocumentOptions {
+  std::string tag;  // of /_meta/source, or empty
+  bool key_change_as_delete_insert = true;
+  pg::ValueOptions values;
+};
+
+// Turns the messages of a replication stream into documents. No I/O: bytes in, documents appended to a batch.
+class Changes {
+ public:
+  // `types` outlives this; it may grow.
+  Changes(const pg::TypeCatalog& types, DocumentOptions options);
+  ~Changes();
+
+  // `table` outlives this, or forget() it. Its members may change between messages; what was derived from
+  // them is made anew by refresh().
+  void add(Captured& table);
+  void refresh();
+
+  enum class Event : std::uint8_t {
+    none,
+    begin,
+    commit,
+    relation,  // a definition that was unknown or has changed: see changed_relation()
+    truncate,  // of captured tables: see truncated()
+  };
+  // Applies one message. Documents are committed to `out` under the binding's index. Throws Error{transient}
+  // on what no server sends, Error{config} on what cannot be captured (P-09, renamed tables).
+  Event apply(const pg::XLogData& message, Batch& out);
+
+  bool in_transaction() const { return begin_.has_value(); }
+  // End of the last commit, or where the stream started.
+  pg::Lsn position() const { return position_; }
+  void start_at(pg::Lsn position);
+
+  // After Event::relation.
+  const pg::pgoutput::Relation& changed_relation() const { return *changed_; }
+  Captured* changed_table() const { return changed_table_; }
+  const std::vector<cdc::TableName>& truncated() const { return truncated_; }
+
+  std::uint64_t documents() const { return documents_; }
+  // Changes of tables that are not captured, since the last call, most first, at most `limit`.
+  std::vector<std::pair<cdc::TableName, std::uint64_t>> take_discarded(std::size_t limit);
+
+ private:
+  struct Relation;
+
+  Relation& relation(pg::Oid oid);
+  void learn(const pg::pgoutput::Relation& definition);
+  void bind(Relation& r);
+  void prepare(Relation& r);
+  void insert(const pg::pgoutput::Insert& message, pg::Lsn at, Batch& out);
+  void update(const pg::pgoutput::Update& message, pg::Lsn at, Batch& out);
+  void remove(const pg::pgoutput::Delete& message, pg::Lsn at, Batch& out);
+  void emit(Relation& r, char op, const pg::Field* row, const pg::Field* before, pg::Lsn at, Batch& out);
+  bool passes(const Relation& r, const pg::Field* row);
+  void check_width(const Relation& r, const pg::pgoutput::Tuple& tuple) const;
+
+  const pg::TypeCatalog& types_;
+  DocumentOptions options_;
+  pg::pgoutput::Decoder decoder_;
+  std::unordered_map<pg::Oid, std::unique_ptr<Relation>> relations_;
+  Relation* last_ = nullptr;  // rows of one table come in runs
+  std::map<cdc::TableName, Captured*> tables_;
+  std::optional<pg::pgoutput::Begin> begin_;
+  pg::Lsn position_;
+  std::string transaction_meta_;  // of /_meta/source, the same for the transaction's documents
+  std::string transaction_loc_, meta_, key_;
+  std::vector<pg::Field> old_, new_, gone_;
+  const pg::pgoutput::Relation* changed_ = nullptr;
+  Captured* changed_table_ = nullptr;
+  std::vector<cdc::TableName> truncated_;
+  std::uint64_t documents_ = 0;
+};
+
+// The members of /_meta/source that are the same for all documents of a table: "schema":…,"table":… of
+// changes, with "snapshot" between of backfilled rows.
+std::string source_members(const cdc::TableName& name, bool snapshot);
+// The columns of a row writer: names and types as sent, captured or not as discovery says.
+std::vector<pg::RowColumn> row_columns(const Captured& table,
+                                       const std::vector<pg::pgoutput::RelationColumn>& sent);
+
+}  // namespace sluice::source_postgres

@@ -1,0 +1,52 @@
+#pragma once
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sluice/pg/types.hpp"
+
+namespace sluice::source_postgres {
+
+// Positions of keyed scans: the text output of key columns to packed tuples (capture-postgres §6.5), and back
+// to SQL literals for the next query.
+class KeyCodec {
+ public:
+  KeyCodec() = default;
+  // The types of the key columns, in key order.
+  KeyCodec(const pg::TypeCatalog& types, const std::vector<pg::Oid>& columns);
+
+  std::size_t size() const { return elements_.size(); }
+  // Bytewise order of positions is the server's order of the keys, whatever the collation.
+  bool ordered() const;
+  // As ordered(), if the scan compares text by COLLATE "C".
+  bool ordered_by_c() const;
+  // Whether the column's text compares by a collation at all.
+  bool collatable(std::size_t column) const;
+
+  // Appends one key column's value. NULL is the null element.
+  void append(std::string& position, std::size_t column, const pg::Field& value) const;
+  // Literals with casts, 'x'::"s"."t", or NULL. Throws Error{config} (B-06) if the position has another
+  // number of elements or elements of other types.
+  std::vector<std::string> literals(std::string_view position) const;
+
+ private:
+  enum class Kind : unsigned char {
+    integer,
+    boolean,
+    float4,
+    float8,
+    numeric,
+    temporal,
+    bytes,
+    ordered_text,
+    collated_text,
+    text
+  };
+  struct Element {
+    Kind kind;
+    std::string cast;  // "schema"."type"
+  };
+  std::vector<Element> elements_;
+};
+
+}  // namespace sluice::source_postgres

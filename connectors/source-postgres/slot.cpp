@@ -1,0 +1,223 @@
+#include "source-postgres/slot.hpp"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "sluice/async/retry.hpp"
+#include "sluice/async/scope.hpp"
+#include "sluice/base/error.hpp"
+#include "sluice/json/tree.hpp"
+
+namespace sluice::source_postgres {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr const char* start_over =
+    "Raise the backfill counter of every binding: the slot is then created anew and all tables are read "
+    "again.";
+
+std::string text_member(const json::Tree& tree, std::string_view name) {
+  const json::Node* node = tree.find(tree.root(), name);
+  return node != nullptr && node->kind == json::Kind::string ? std::string(node->text) : std::string();
+}
+
+std::optional<pg::Lsn> lsn_member(const json::Tree& tree, std::string_view name) {
+  return pg::Lsn::parse(text_member(tree, name));
+}
+
+bool true_member(const json::Tree& tree, std::string_view name) {
+  const json::Node* node = tree.find(tree.root(), name);
+  return node != nullptr && node->kind == json::Kind::boolean && node->truth;
+}
+
+Error refusal(std::string message, std::string hint = start_over) {
+  return {Error::Kind::config, std::move(message), std::move(hint)};
+}
+
+std::vector<std::optional<std::string>> one(std::string parameter) {
+  std::vector<std::optional<std::string>> parameters;
+  parameters.emplace_back(std::move(parameter));
+  return parameters;
+}
+
+// Transactions that the creation of a slot waits for.
+Task<> report_oldest(Context& context, pg::Connection& db) {
+  pg::Rows rows = co_await db.query(
+      "SELECT string_agg(format('pid %s of %s, open for %s', pid, usename, date_trunc('second', now() - "
+      "xact_start)), "
+      "'; ' ORDER BY xact_start) FROM (SELECT * FROM pg_catalog.pg_stat_activity WHERE backend_xid IS NOT "
+      "NULL AND "
+      "pid <> pg_backend_pid() ORDER BY xact_start LIMIT 3) AS oldest");
+  std::string oldest = rows.text(0, 0);
+  context.log.status("waiting for open transactions to end before the replication slot can be created" +
+                     (oldest.empty() ? "" : ": " + oldest));
+}
+
+Task<> watch_creation(Context& context, pg::Connection& db) {
+  for (;;) {
+    co_await context.clock.sleep(30s);
+    co_await report_oldest(context, db);
+  }
+}
+
+Task<> create(pg::Connection& replication, std::string command, Scope& scope) {
+  co_await replication.run(std::move(command));
+  scope.cancel();
+}
+
+}  // namespace
+
+Slot Slot::parse(std::string_view row_json) {
+  json::Tree tree;
+  tree.parse(row_json);
+  Slot slot;
+  slot.plugin = text_member(tree, "plugin");
+  slot.type = text_member(tree, "slot_type");
+  slot.database = text_member(tree, "database");
+  slot.wal_status = text_member(tree, "wal_status");
+  slot.invalidation_reason = text_member(tree, "invalidation_reason");
+  if (slot.invalidation_reason.empty() && true_member(tree, "conflicting"))
+    slot.invalidation_reason = "conflict with recovery";
+  slot.active = true_member(tree, "active");
+  if (const json::Node* pid = tree.find(tree.root(), "active_pid");
+      pid != nullptr && pid->kind == json::Kind::number)
+    std::from_chars(pid->text.data(), pid->text.data() + pid->text.size(), slot.active_pid);
+  slot.restart = lsn_member(tree, "restart_lsn");
+  slot.confirmed = lsn_member(tree, "confirmed_flush_lsn");
+  return slot;
+}
+
+Task<std::optional<Slot>> load_slot(pg::Connection& db, std::string name) {
+  pg::Rows rows =
+      co_await db.query("SELECT row_to_json(s) FROM pg_catalog.pg_replication_slots s WHERE slot_name = $1",
+                        one(std::move(name)));
+  std::optional<Slot> slot;
+  if (!rows.empty()) slot = Slot::parse(rows.text(0, 0));
+  co_return slot;
+}
+
+Task<pg::Lsn> fence_position(pg::Connection& db, bool asynchronous_commits) {
+  std::string here = asynchronous_commits ? "pg_current_wal_insert_lsn()" : "pg_current_wal_flush_lsn()";
+  pg::Rows rows = co_await db.query(
+      "SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE " + here + " END");
+  auto lsn = pg::Lsn::parse(rows.text(0, 0));
+  if (!lsn)
+    throw Error(Error::Kind::transient, "the server gave \"" + rows.text(0, 0) + "\" as its WAL position");
+  co_return *lsn;
+}
+
+Task<pg::Lsn> server_position(pg::Connection& db) { return fence_position(db, false); }
+
+Task<bool> commits_asynchronously(pg::Connection& db) {
+  pg::Rows rows = co_await db.query("SHOW synchronous_commit");
+  co_return rows.text(0, 0) == "off";
+}
+
+Task<System> identify_system(pg::Connection& replication) {
+  System system;
+  try {
+    pg::Rows rows = co_await replication.run("IDENTIFY_SYSTEM");
+    system.id = rows.text(0, 0);
+    std::string timeline = rows.text(0, 1);
+    std::from_chars(timeline.data(), timeline.data() + timeline.size(), system.timeline);
+  } catch (const Error& e) {
+    if (replication.broken() || e.sqlstate() != "42601") throw;
+    throw Error(
+        Error::Kind::config, "the server does not know replication commands on this connection",
+        "A connection pooler in between drops the replication parameter: give the direct address of the "
+        "database.");
+  }
+  co_return system;
+}
+
+void check_start(const std::optional<Slot>& slot, const std::string& name, const std::string& database,
+                 pg::Lsn cursor, pg::Lsn server, bool allow_gap, const Log& log) {
+  if (!slot)
+    throw refusal(fmt::format("replication slot \"{}\" is gone, and with it the changes since {}", name,
+                              cursor.text()));
+  if (slot->type != "logical" || slot->database != database || slot->plugin != "pgoutput")
+    throw refusal(
+        fmt::format(
+            "replication slot \"{}\" is a {} slot of database \"{}\" with plugin \"{}\", not a logical "
+            "one of \"{}\" with pgoutput",
+            name, slot->type, slot->database, slot->plugin, database),
+        "Set another /advanced/slotName.");
+  if (slot->wal_status == "lost" || !slot->invalidation_reason.empty())
+    throw refusal(fmt::format("replication slot \"{}\" was invalidated by the server ({})", name,
+                              slot->invalidation_reason.empty() ? "max_slot_wal_keep_size was exceeded"
+                                                                : slot->invalidation_reason));
+  if (cursor > server)
+    throw refusal(
+        fmt::format("the capture has read up to {}, but the server's log ends at {}: it is another server, "
+                    "or was restored from a backup",
+                    cursor.text(), server.text()));
+  if (slot->confirmed && cursor < *slot->confirmed) {
+    std::string what = fmt::format(
+        "replication slot \"{}\" starts at {}, beyond {} where the capture stopped: it was "
+        "created anew or is used by another capture, and the changes between are lost",
+        name, slot->confirmed->text(), cursor.text());
+    if (!allow_gap)
+      throw refusal(std::move(what),
+                    std::string(start_over) + " To accept the gap set the feature flag allow_slot_gap.");
+    log.warn("changes are missing", kv("cause", what));
+  }
+}
+
+Task<> recreate_slot(Context& context, pg::Connection& replication, pg::Connection& db, std::string name) {
+  std::string quoted = pg::quote_identifier(name);
+  std::optional<Slot> old = co_await load_slot(db, name);
+  if (old) {
+    co_await await_slot(context, db, name);
+    co_await replication.run("DROP_REPLICATION_SLOT " + quoted);
+    context.log.info("replication slot dropped", kv("slot", name));
+  }
+  std::string command = "CREATE_REPLICATION_SLOT " + quoted + " LOGICAL pgoutput NOEXPORT_SNAPSHOT";
+  co_await scoped([&](Scope& scope) -> Task<> {
+    scope.spawn(create(replication, std::move(command), scope));
+    scope.spawn(watch_creation(context, db));
+    co_return;
+  });
+  context.log.info("replication slot created", kv("slot", name));
+}
+
+Task<> await_slot(Context& context, pg::Connection& db, std::string name) {
+  Clock::TimePoint deadline = context.clock.now() + 60s;
+  Backoff backoff(100ms, 5s, 0.2, 1);
+  for (;;) {
+    std::optional<Slot> slot = co_await load_slot(db, name);
+    if (!slot || !slot->active) co_return;
+    if (context.clock.now() >= deadline)
+      throw Error(
+          Error::Kind::config,
+          fmt::format("replication slot \"{}\" is in use by the server process {}", name, slot->active_pid),
+          "Every capture needs its own slot: set another /advanced/slotName, or stop the other capture.");
+    co_await context.clock.sleep(backoff.next());
+  }
+}
+
+Error explain_replication_failure(Error failure, const std::string& slot) {
+  const std::string& code = failure.sqlstate();
+  if (code == "55006")
+    failure.set_hint(
+        "Every capture needs its own slot: set another /advanced/slotName, or stop the other capture.");
+  else if (code == "42704")
+    failure.set_hint("The replication slot \"" + slot + "\" or the publication does not exist any more. " +
+                     start_over);
+  else if (code == "55000")
+    failure.set_hint(start_over);
+  else if (code == "53300")
+    failure.set_hint(
+        "Raise max_wal_senders or max_connections of the server, or stop another replication client.");
+  else if (code == "53400")
+    failure.set_hint("Raise max_replication_slots of the server, or drop slots that are not used any more.");
+  else if (code == "42501")
+    failure.set_hint("Give the role the REPLICATION attribute.");
+  if (failure.message().find("while in recovery") != std::string::npos ||
+      failure.message().find("during recovery") != std::string::npos)
+    failure.set_hint("Decoding on a standby needs PostgreSQL 16 or later; capture from the primary.");
+  return failure;
+}
+
+}  // namespace sluice::source_postgres

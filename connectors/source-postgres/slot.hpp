@@ -1,0 +1,56 @@
+#pragma once
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "sluice/async/context.hpp"
+#include "sluice/base/error.hpp"
+#include "sluice/pg/connection.hpp"
+#include "source-postgres/config.hpp"
+
+// The replication slot and where in it a session starts (capture-postgres §5.2, §5.3).
+namespace sluice::source_postgres {
+
+// A row of pg_replication_slots.
+struct Slot {
+  std::string plugin, type, database, wal_status, invalidation_reason;
+  bool active = false;
+  std::int64_t active_pid = 0;
+  std::optional<pg::Lsn> restart, confirmed;
+
+  // `row_json` is row_to_json of the row: columns that the server's version lacks are absent.
+  static Slot parse(std::string_view row_json);
+};
+Task<std::optional<Slot>> load_slot(pg::Connection& db, std::string name);
+
+// The end of what is certainly in the write-ahead log: the replay position on a standby.
+Task<pg::Lsn> server_position(pg::Connection& db);
+// A position that no transaction visible by now is beyond (§5.7). That is server_position(), unless commits
+// are not flushed before they become visible (synchronous_commit off): then it is the end of what was
+// inserted, which the stream passes once that is flushed.
+Task<pg::Lsn> fence_position(pg::Connection& db, bool asynchronous_commits);
+Task<bool> commits_asynchronously(pg::Connection& db);
+
+// What IDENTIFY_SYSTEM says on a replication connection.
+struct System {
+  std::string id;
+  std::int64_t timeline = 0;
+};
+// Throws Error{config} (C-03) if something between drops the replication parameter.
+Task<System> identify_system(pg::Connection& replication);
+
+// Whether a stream may start at `cursor`. Throws Error{config} (R-03 … R-06, P-04) with the way out.
+void check_start(const std::optional<Slot>& slot, const std::string& name, const std::string& database,
+                 pg::Lsn cursor, pg::Lsn server, bool allow_gap, const Log& log);
+
+// Drops the slot, if there is one, and creates it. Reports the oldest transactions while it has to wait for
+// them, by `db`.
+Task<> recreate_slot(Context& context, pg::Connection& replication, pg::Connection& db, std::string name);
+
+// Waits until no other session uses the slot, for a minute, as a former one may just be dying; then R-02.
+Task<> await_slot(Context& context, pg::Connection& db, std::string name);
+
+// Gives failures of a replication command their meaning (R-01 …, P-13).
+Error explain_replication_failure(Error failure, const std::string& slot);
+
+}  // namespace sluice::source_postgres

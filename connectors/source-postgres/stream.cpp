@@ -1,0 +1,102 @@
+#include "source-postgres/stream.hpp"
+
+#include <algorithm>
+
+#include "sluice/base/error.hpp"
+
+namespace sluice::source_postgres {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto status_interval = 10s;
+constexpr auto longest_silence = 2min;
+constexpr std::int64_t unix_seconds_of_2000 = 946'684'800;
+// The walsender writes message by message; waking for each costs more than decoding it. Under load the reader
+// therefore lets this much time go by between two waits.
+constexpr auto read_interval = 1ms;
+constexpr std::size_t large_burst = 256;
+
+}  // namespace
+
+Stream::Stream(Context& context, pg::Connection& replication, pg::Lsn confirmed)
+    : context_(context), replication_(replication), wake_(context.executor), confirmed_(confirmed) {}
+
+Task<> Stream::start(std::string slot, std::string publication, pg::Lsn from) {
+  // The option is a string that holds a list of identifiers.
+  std::string command = "START_REPLICATION SLOT " + pg::quote_identifier(slot) + " LOGICAL " + from.text() +
+                        " (\"proto_version\" '1', \"publication_names\" ";
+  std::string names = "'";
+  for (char c : pg::quote_identifier(publication)) names += c == '\'' ? "''" : std::string(1, c);
+  command += names + "')";
+  co_await replication_.start_replication(std::move(command));
+  heard_ = last_read_ = context_.clock.now();
+}
+
+std::optional<Stream::Frame> Stream::take(std::string_view bytes) {
+  ++burst_;
+  Frame frame = pg::decode_frame(bytes);
+  if (const auto* keepalive = std::get_if<pg::Keepalive>(&frame);
+      keepalive != nullptr && keepalive->reply_requested) {
+    answer_ = true;
+    wake_.notify_all();
+  }
+  return frame;
+}
+
+std::optional<Stream::Frame> Stream::poll() {
+  auto bytes = replication_.poll_copy();
+  if (!bytes) return std::nullopt;
+  return take(*bytes);
+}
+
+Task<std::optional<Stream::Frame>> Stream::next(Clock::TimePoint deadline) {
+  Clock::TimePoint now = context_.clock.now();
+  if (burst_ > 0 && burst_ < large_burst && now - last_read_ < read_interval)
+    co_await context_.clock.sleep_until(std::min(deadline, last_read_ + read_interval));
+  if (burst_ > 0) heard_ = context_.clock.now();
+  burst_ = 0;
+  std::optional<Frame> frame;
+  auto timed = co_await replication_.next_copy_until(std::min(deadline, heard_ + longest_silence));
+  if (timed.ended) throw Error(Error::Kind::transient, "the server ended the replication stream");
+  now = last_read_ = context_.clock.now();
+  if (timed.row) {
+    heard_ = now;
+    frame = take(*timed.row);
+  } else if (now - heard_ >= longest_silence) {
+    throw Error(
+        Error::Kind::transient, "no message came on the replication connection for two minutes",
+        "The network or the server has dropped the connection without saying so; check that idle connections "
+        "are kept.");
+  }
+  co_return frame;
+}
+
+void Stream::resume_listening() { heard_ = context_.clock.now(); }
+
+std::string Stream::status(bool ask) const {
+  std::int64_t now_us = context_.clock.unix_nanoseconds() / 1000 - unix_seconds_of_2000 * 1'000'000;
+  return pg::encode_status(confirmed_, now_us, ask);
+}
+
+Task<> Stream::keep_alive() {
+  Clock::TimePoint due = context_.clock.now();
+  for (;;) {
+    while (!ask_ && !answer_ && context_.clock.now() < due) co_await context_.clock.wait(wake_, due);
+    bool ask = ask_ || context_.clock.now() >= due;
+    if (ask) due = context_.clock.now() + status_interval;
+    ask_ = answer_ = false;
+    co_await replication_.send_copy(status(ask));
+  }
+}
+
+void Stream::ask() {
+  ask_ = true;
+  wake_.notify_all();
+}
+
+void Stream::confirm(pg::Lsn acknowledged) { confirmed_ = std::max(confirmed_, acknowledged); }
+
+Task<> Stream::confirm_now() { co_await replication_.send_copy(status(false)); }
+
+}  // namespace sluice::source_postgres
