@@ -63,4 +63,15 @@ bool Regex::found_in(std::string_view text) const {
                      nullptr, 0);
 }
 
+std::vector<std::string_view> Regex::all_in(std::string_view text) const {
+  std::vector<std::string_view> out;
+  re2::StringPiece all(text.data(), text.size()), match;
+  for (std::size_t at = 0; at <= text.size();) {
+    if (!re2_->Match(all, at, text.size(), re2::RE2::UNANCHORED, &match, 1)) break;
+    out.emplace_back(match.data(), match.size());
+    at = static_cast<std::size_t>(match.data() - text.data()) + std::max<std::size_t>(match.size(), 1);
+  }
+  return out;
+}
+
 }  // namespace sluice::runtime

@@ -2,6 +2,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace re2 {
 class RE2;
@@ -22,6 +23,8 @@ class Regex {
   const std::string& pattern() const { return pattern_; }
   // Does it match anywhere in `text`?
   bool found_in(std::string_view text) const;
+  // The leftmost longest matches that do not overlap.
+  std::vector<std::string_view> all_in(std::string_view text) const;
 
  private:
   std::string pattern_;
