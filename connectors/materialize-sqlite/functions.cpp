@@ -1,5 +1,6 @@
 #include "functions.hpp"
 
+#include <fmt/format.h>
 #include <sqlite3.h>
 
 #include <string>
@@ -45,7 +46,7 @@ void from_base64(sqlite3_context* context, int, sqlite3_value** arguments) {
   if (sqlite3_value_type(arguments[0]) != SQLITE_TEXT) return sqlite3_result_value(context, arguments[0]);
   std::optional<std::string> decoded = text::unbase64(bytes(arguments[0]));
   if (!decoded) {
-    std::string message = "'" + std::string(text::cut_utf8(bytes(arguments[0]), 100)) + "' is not base64";
+    std::string message = fmt::format("'{}' is not base64", text::cut_utf8(bytes(arguments[0]), 100));
     return sqlite3_result_error(context, message.c_str(), static_cast<int>(message.size()));
   }
   sqlite3_result_blob64(context, decoded->data(), decoded->size(), SQLITE_TRANSIENT);

@@ -1,0 +1,7 @@
+#include "materialize_sqlite.hpp"
+#include "sluice/connector/serve.hpp"
+
+int main(int argc, char** argv) {
+  return sluice::connector::serve_materialize(argc, argv, "materialize-sqlite",
+                                              sluice::make_materialize_sqlite);
+}
