@@ -13,9 +13,9 @@ namespace {
 
 using json::Kind;
 
-// Aliases may be used again and again within each other; a file that unfolds to more is an attack or a
-// mistake.
-constexpr std::size_t most_values = 2'000'000;
+// Aliases may be used again and again within each other; a file that unfolds to more values than this for each
+// of its bytes is an attack or a mistake.
+constexpr std::size_t values_per_byte = 10;
 constexpr int most_levels = 500;
 
 // ---- scalars of YAML 1.2 §10.3.2 ----
