@@ -14,6 +14,7 @@
 #include "sluice/json/write.hpp"
 #include "sluice/runtime/reduction.hpp"
 #include "sluice/runtime/schema.hpp"
+#include "sluice/runtime/shape.hpp"
 
 namespace sluice::runtime {
 
@@ -340,7 +341,7 @@ class Folder {
     if (rhs.kind != Kind::object || (lhs && lhs->kind != Kind::object))
       fail(lhs, rhs, "'jsonSchemaMerge' strategy expects JSON schemas");
     try {
-      out_ += lhs ? merge_schemas(lhs->raw, rhs.raw) : merge_schemas(rhs.raw, rhs.raw);
+      out_ += unite_schemas((lhs ? *lhs : rhs).raw, rhs.raw);
     } catch (const Error& e) {
       fail(lhs, rhs, "'jsonSchemaMerge' strategy: " + e.message());
     }

@@ -373,6 +373,37 @@ TEST(Set, RefusesOtherShapes) {
   EXPECT_TRUE(error_of(set, R"({"add":[]})", R"({"add":{}})").starts_with("while reducing"));
 }
 
+TEST(JsonSchemaMerge, AcceptsWhatEitherAccepts) {
+  std::string schema =
+      R"({"reduce":{"strategy":"merge"},"properties":{"s":{"reduce":{"strategy":"jsonSchemaMerge"}}}})";
+  EXPECT_EQ(both(schema, R"({"s":{"type":"integer"}})", R"({"s":{"type":"string"}})"),
+            R"({"s":{"type":["integer","string"]}})");
+  EXPECT_EQ(both(schema, "{}", R"({"s":{"type":["string","integer"]}})"),
+            R"({"s":{"type":["integer","string"]}})");
+  std::string merged =
+      both(schema, R"({"s":{"type":"object","required":["a","b"],"properties":{"a":{"type":"string"}}}})",
+           R"({"s":{"type":"object","required":["a"],"properties":{"a":{"type":"null"}}}})");
+  json::Tree tree;
+  tree.parse(merged);
+  Validator union_of(Schema::compile(tree.find(tree.root(), "s")->raw));
+  for (auto [text, valid] : {std::pair{R"({"a":"x","b":1})", true},
+                             {R"({"a":null})", true},
+                             {R"({"a":1})", false},
+                             {R"({"b":1})", false}}) {
+    tree.parse(text);
+    EXPECT_EQ(union_of.validate(tree).valid(), valid) << merged << ' ' << text;
+  }
+  std::string root = at_root(R"({"strategy":"jsonSchemaMerge"})");
+  for (const char* bad : {"1", "[]", "null"}) {
+    EXPECT_TRUE(
+        error_of(root, bad, "{}").starts_with("while reducing \"\": 'jsonSchemaMerge' strategy expects"));
+    EXPECT_TRUE(
+        error_of(root, "{}", bad).starts_with("while reducing \"\": 'jsonSchemaMerge' strategy expects"));
+  }
+  EXPECT_TRUE(error_of(root, "{}", R"({"type":"typo"})")
+                  .starts_with("while reducing \"\": 'jsonSchemaMerge' strategy: "));
+}
+
 TEST(Reduce, CutsOperandsInErrors) {
   std::string schema = R"({"properties":{"a":{"reduce":{"strategy":"sum"}}},"reduce":{"strategy":"merge"}})";
   std::string lhs = R"({"a":")" + std::string(5000, 'x') + "\"}";

@@ -51,7 +51,4 @@ std::string merge_patch(std::string_view base, std::string_view patch);
 // {"a":null} and {"a":{"b":1}}.
 std::optional<std::string> fold_patches(std::string_view first, std::string_view second);
 
-// The JSON schema that accepts what either accepts (strategy jsonSchemaMerge), as canonical text.
-std::string merge_schemas(std::string_view a, std::string_view b);
-
 }  // namespace sluice::runtime
