@@ -402,9 +402,11 @@ void Inference::settle() {
 
 std::string Inference::schema() const {
   if (shape_.is_nothing()) return {};
+  std::string out = R"({"$schema":"https://json-schema.org/draft/2019-09/schema")";
   std::string members = to_schema(shape_);
-  members = members == "true" ? "}" : "," + members.substr(1);
-  return R"({"$schema":"https://json-schema.org/draft/2019-09/schema")" + members;
+  if (members == "true") return out += '}';
+  out += ',';
+  return out.append(members, 1);
 }
 
 }  // namespace sluice::runtime
