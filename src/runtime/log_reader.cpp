@@ -18,8 +18,9 @@ namespace {
 
 constexpr std::size_t block_bytes = 1_MiB;
 constexpr std::size_t kept_bytes = 8_MiB;  // a larger buffer is freed after use
-// scan() ends at the first boundary after this much of the log.
+// scan() ends at the first boundary after this much of the log, and looks at this much in one go.
 constexpr std::uint64_t window_bytes = 256_KiB;
+constexpr std::uint64_t piece_bytes = 8_MiB;
 
 // Lines of a file through one buffer.
 class Lines {
@@ -106,20 +107,22 @@ LogReader::LogReader(const std::filesystem::path& file, const protocol::Checkpoi
 LogReader::LogReader(LogReader&&) noexcept = default;
 LogReader::~LogReader() = default;
 
-bool LogReader::scan(std::uint64_t limit) {
+LogReader::Scan LogReader::scan(std::uint64_t limit) {
   SLUICE_CHECK(at_boundary());
   Impl& impl = *impl_;
-  std::uint64_t offset = impl.sequencer.resume_offset(), enough = offset + window_bytes;
-  while (offset < limit && (impl.sequencer.empty() || offset < enough)) {
-    auto line = impl.lines.at(offset, limit);
-    if (!line) break;
-    Uuid uuid = impl.uuid_of(*line, offset);
-    impl.sequencer.add(uuid, offset, offset + line->size());
+  std::uint64_t begin = impl.sequencer.resume_offset(), offset = begin;
+  bool ended = false;
+  while (offset - begin < (impl.sequencer.empty() ? piece_bytes : window_bytes)) {
+    auto line = offset < limit ? impl.lines.at(offset, limit) : std::nullopt;
+    ended = !line;
+    if (ended) break;
+    impl.sequencer.add(impl.uuid_of(*line, offset), offset, offset + line->size());
     offset += line->size();
   }
   impl.ranges = impl.sequencer.take();
   impl.enter(0);
-  return !impl.ranges.empty();
+  if (!impl.ranges.empty()) return Scan::found;
+  return ended ? Scan::none : Scan::more;
 }
 
 std::optional<std::string_view> LogReader::next() {

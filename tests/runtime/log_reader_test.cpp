@@ -45,9 +45,10 @@ struct LogReaderTest : ::testing::Test {
     text += more;
     std::ofstream(file, std::ios::binary) << text;
   }
-  std::vector<int> read(LogReader& reader) {
+  std::vector<int> read(LogReader& reader) { return read(reader, text.size()); }
+  std::vector<int> read(LogReader& reader, std::uint64_t limit) {
     std::vector<int> ids;
-    while (reader.scan(text.size()))
+    while (reader.scan(limit) != LogReader::Scan::none)
       while (auto document = reader.next()) ids.push_back(id_of(*document));
     return ids;
   }
@@ -109,12 +110,10 @@ TEST_F(LogReaderTest, DoesNotReadBeyondTheLimitOrAPartialLine) {
   std::uint64_t limit = text.size();
   write(pending(2, 1, 3) + ack(1, 4));
   LogReader reader(file, {});
-  EXPECT_TRUE(reader.scan(limit));
-  EXPECT_EQ(id_of(reader.next().value()), 1);
-  EXPECT_FALSE(reader.next());
-  EXPECT_FALSE(reader.scan(limit));
-  EXPECT_FALSE(reader.scan(text.size() - 1)) << "the acknowledgement lacks its newline";
-  EXPECT_TRUE(reader.scan(text.size()));
+  EXPECT_EQ(read(reader, limit), (Ids{1}));
+  EXPECT_EQ(read(reader, limit), Ids());
+  EXPECT_EQ(read(reader, text.size() - 1), Ids()) << "the acknowledgement lacks its newline";
+  EXPECT_EQ(read(reader), (Ids{2}));
 }
 
 // Every checkpoint, taken wherever one may be, continues without loss or repetition.
@@ -133,9 +132,7 @@ TEST_F(LogReaderTest, ResumesFromEveryCheckpoint) {
   std::size_t previous = 0;
   for (std::uint64_t limit = 0; limit <= text.size(); limit += 37) {
     LogReader first(file, {});
-    Ids ids;
-    while (first.scan(limit))
-      while (auto document = first.next()) ids.push_back(id_of(*document));
+    Ids ids = read(first, limit);
     ASSERT_GE(ids.size(), previous);
     previous = ids.size();
     for (int id : read_all(first.checkpoint())) ids.push_back(id);

@@ -18,9 +18,14 @@ class LogReader {
   LogReader(LogReader&&) noexcept;
   ~LogReader();
 
-  // Looks for whole transactions below `limit`: a few small ones or one large. Legal when next() has given
-  // everything; false if there is none before `limit`.
-  bool scan(std::uint64_t limit);
+  enum class Scan {
+    found,  // documents for next()
+    more,   // none yet, but the log goes on: call again
+    none,   // nothing is committed between here and `limit`
+  };
+  // Looks on for whole transactions below `limit`: a few small ones or one large, a piece of the log a call.
+  // Legal when next() has given everything.
+  Scan scan(std::uint64_t limit);
   // The next document of what scan() found; none when all were given. The view lives until the next call.
   std::optional<std::string_view> next();
   // Whether next() has given everything: a place where a transaction of a reader may end.

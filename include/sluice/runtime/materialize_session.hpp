@@ -1,0 +1,47 @@
+#pragma once
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "sluice/async/context.hpp"
+#include "sluice/protocol/session.hpp"
+#include "sluice/runtime/collection_log.hpp"
+#include "sluice/runtime/faults.hpp"
+#include "sluice/runtime/progress.hpp"
+#include "sluice/runtime/state_store.hpp"
+
+namespace sluice::runtime {
+
+struct MaterializeOptions {
+  MaterializeOptions(std::string config, std::filesystem::path spill, std::size_t memory)
+      : config_json(std::move(config)), spill_folder(std::move(spill)), memory_bytes(memory) {}
+  std::string config_json;  // the endpoint configuration as the connector sees it
+  std::filesystem::path spill_folder;
+  std::size_t memory_bytes;  // of the session without its connector
+  Faults faults;
+};
+
+// One session of a materialization, from Apply to the end that stop() or finish() brings (runtime.md §10):
+// reads the logs of its bindings, combines documents by key with what the endpoint stores, and commits.
+class MaterializeSession {
+ public:
+  // `logs` are those of the spec's bindings, in their order. Everything referred to outlives the session.
+  MaterializeSession(Context& context, StateStore& store, protocol::Materialize& connector,
+                     const protocol::MaterializationSpec& spec, std::string version,
+                     std::vector<CollectionLog*> logs, MaterializeOptions options, Progress& progress);
+  ~MaterializeSession();
+
+  Task<> run();
+  // Ends with the transaction that is open: it is closed at the next place where it may be, and committed.
+  void stop();
+  // Ends when everything is committed that is published now.
+  void finish();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace sluice::runtime

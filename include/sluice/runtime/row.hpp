@@ -1,0 +1,84 @@
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sluice/json/pointer.hpp"
+#include "sluice/json/tree.hpp"
+#include "sluice/protocol/messages.hpp"
+
+namespace sluice::runtime {
+
+// Where a selected field of a collection comes from.
+struct FieldSource {
+  enum class Kind : std::uint8_t {
+    location,
+    published_at,  // date-time of the UUID at the location
+    truncated,     // whether the serialization policy cut anything of the row
+  };
+  explicit FieldSource(const protocol::Projection& projection);
+  Kind kind = Kind::location;
+  json::Pointer location;
+  std::string absent;  // packed value of a missing location
+};
+// The projection of `field`; throws Error{config} if the collection has none.
+const protocol::Projection& projection_of(const protocol::CollectionSpec& collection,
+                                          const std::string& field);
+
+// Cuts documents as a serialization policy says (runtime.md §10.1): strings by bytes at a character boundary,
+// nested objects and arrays by members.
+class Truncation {
+ public:
+  explicit Truncation(const std::optional<protocol::SerPolicy>& policy);
+  bool active() const { return active_; }
+  // Appends the value, canonical like its source; true if something was cut. The root object keeps all its
+  // members.
+  bool write(std::string& out, const json::Tree& tree, const json::Node& node) const;
+  std::string_view text(std::string_view string) const;
+
+ private:
+  bool value(std::string& out, const json::Tree& tree, const json::Node& node, bool root) const;
+  bool active_ = false;
+  std::size_t string_bytes_, object_members_, array_items_;
+};
+
+// Turns the documents of one binding, in canonical form, into packed tuples: one walk over the document
+// whatever the number of fields. Used by one thread at a time.
+class RowReader {
+ public:
+  RowReader(const protocol::CollectionSpec& collection, const std::vector<std::string>& fields,
+            const std::optional<protocol::SerPolicy>& policy);
+
+  // Parses `document`, which must live until the calls below are done.
+  void read(std::string_view document);
+  // Appends the tuple of the fields in their order.
+  void pack(std::string& out);
+  // Appends the document as it is to be stored.
+  void document(std::string& out);
+
+ private:
+  // A location on the way to fields; children ascend by name.
+  struct Place {
+    std::string name;
+    std::vector<std::size_t> fields;
+    std::vector<Place> children;
+  };
+  void plant(Place& from, const std::vector<std::string>& tokens, std::size_t depth, std::size_t field);
+  void find(const Place& place, const json::Node& node);
+  void find_members(const Place& place, const json::Node& node);
+  void find_items(const Place& place, const json::Node& node);
+  bool pack_field(std::string& out, std::size_t field) const;
+  bool pack_value(std::string& out, const json::Node& node) const;
+
+  std::vector<FieldSource> sources_;
+  Place root_;
+  Truncation truncation_;
+  json::Tree tree_;
+  std::vector<const json::Node*> found_;  // by field
+  std::string cut_;                       // the document as cut, if truncation is active
+  bool document_cut_ = false;
+};
+
+}  // namespace sluice::runtime

@@ -1,0 +1,388 @@
+#include "sluice/runtime/capture_session.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "combine_binding.hpp"
+#include "locate_uuid.hpp"
+#include "sluice/async/scope.hpp"
+#include "sluice/base/error.hpp"
+#include "sluice/runtime/apply.hpp"
+#include "sluice/runtime/connector_state.hpp"
+#include "sluice/runtime/uuid.hpp"
+
+namespace sluice::runtime {
+namespace {
+
+using namespace std::chrono_literals;
+using protocol::Acknowledged;
+using protocol::CaptureOutput;
+
+constexpr std::size_t most_transaction_bytes = 32_MiB;
+constexpr std::size_t piece_bytes = 2_MiB;  // of documents handled in one go on the pool
+constexpr auto unread_acknowledgement = 10s;
+
+// Documents up to a checkpoint, combined, and what they commit with.
+struct Collected {
+  explicit Collected(std::unique_ptr<Combiner> c, std::size_t bindings)
+      : combiner(std::move(c)), stats(bindings) {}
+  void clear() {
+    combiner->clear();
+    stats.assign(stats.size(), {});
+    update = {};
+    checkpoints = 0;
+    received_bytes = 0;
+  }
+  std::size_t bytes() const { return sizeof *this; }  // channels of these are bounded by how many exist
+
+  std::unique_ptr<Combiner> combiner;
+  std::vector<BindingStats> stats;  // by binding
+  StateUpdate update;
+  std::uint32_t checkpoints = 0;
+  std::size_t received_bytes = 0;
+  Clock::TimePoint opened;
+};
+
+// On the pool.
+void combine(Collected* into, const Batch* documents, std::size_t begin, std::size_t end) {
+  for (std::size_t i = begin; i < end; ++i) {
+    Batch::Document document = documents->doc(i);
+    if (document.binding >= into->stats.size())
+      throw Error(Error::Kind::transient, fmt::format("invalid captured binding {}", document.binding));
+    into->combiner->add(document.binding, document.json, false);
+    into->stats[document.binding].right.add(document.json.size());
+  }
+}
+
+// The writing of one transaction, on the pool.
+class Write {
+ public:
+  Write(Collected& from, StateStore& store, ProducerClock& clock, Producer producer, StateCommit commit)
+      : from_(from), store_(store), clock_(clock), producer_(producer), commit_(std::move(commit)) {}
+
+  void add(CollectionLog& log, std::unique_ptr<CollectionLog::Transaction> turn,
+           std::string acknowledgement) {
+    logs_.push_back({&log, std::move(turn), std::move(acknowledgement)});
+  }
+  void bind(std::size_t binding, std::size_t log) {
+    if (by_binding_.size() <= binding) by_binding_.resize(binding + 1);
+    by_binding_[binding] = log;
+  }
+  void restore() {
+    for (Target& target : logs_) target.turn->restore();
+    from_.combiner->finish();
+  }
+  // Writes documents; false when all are.
+  bool piece(std::int64_t unix_nanoseconds);
+  void commit(std::int64_t unix_nanoseconds);
+  void publish() {
+    for (Target& target : logs_) target.turn->publish();
+  }
+  bool touches_logs() const { return !logs_.empty(); }
+
+ private:
+  struct Target {
+    CollectionLog* log;
+    std::unique_ptr<CollectionLog::Transaction> turn;
+    std::string acknowledgement;
+  };
+  void stamp(char* placeholder, std::uint16_t flags, std::int64_t unix_nanoseconds) {
+    write_uuid({clock_.next(unix_nanoseconds), flags, producer_}, placeholder);
+  }
+
+  Collected& from_;
+  StateStore& store_;
+  ProducerClock& clock_;
+  Producer producer_;
+  StateCommit commit_;
+  std::vector<Target> logs_;
+  std::vector<std::size_t> by_binding_;
+};
+
+bool Write::piece(std::int64_t unix_nanoseconds) {
+  for (std::size_t written = 0; written < piece_bytes;) {
+    const Combined* document = from_.combiner->next();
+    if (!document) return false;
+    Target& target = logs_[by_binding_[document->binding]];
+    std::string& text = target.turn->text();
+    std::size_t start = text.size();
+    text += document->json;
+    stamp(text.data() + start + document->uuid_at, Uuid::continue_txn, unix_nanoseconds);
+    text += '\n';
+    from_.stats[document->binding].out.add(document->json.size());
+    written += document->json.size();
+    target.turn->written();
+  }
+  return true;
+}
+
+void Write::commit(std::int64_t unix_nanoseconds) {
+  protocol::Checkpoint checkpoint;
+  for (Target& target : logs_) {
+    auto at = locate_uuid(target.acknowledgement);
+    SLUICE_CHECK(at);
+    stamp(target.acknowledgement.data() + *at, Uuid::ack_txn, unix_nanoseconds);
+    target.acknowledgement += '\n';
+    checkpoint.ack_intents[target.log->collection()] = target.acknowledgement;
+    commit_.logs.push_back({target.log->collection(), target.turn->prepare(target.acknowledgement)});
+  }
+  if (touches_logs()) commit_.put(keys::checkpoint, protocol::encode(checkpoint));
+  if (touches_logs() || !commit_.entries.empty()) store_.commit(commit_);
+  for (Target& target : logs_) target.turn->acknowledge();
+}
+
+void restore(Write* write) { write->restore(); }
+bool write_piece(Write* write, std::int64_t unix_nanoseconds) { return write->piece(unix_nanoseconds); }
+void commit_write(Write* write, std::int64_t unix_nanoseconds) { write->commit(unix_nanoseconds); }
+
+std::string applied(const StateUpdate* update, const std::string* state) { return update->apply_to(*state); }
+
+protocol::RangeSpec full_range() {
+  protocol::RangeSpec range;
+  range.key_end = range.r_clock_end = 0xffffffff;
+  return range;
+}
+
+}  // namespace
+
+struct CaptureSession::Impl {
+  Impl(Context& c, StateStore& s, protocol::Capture& connect, const protocol::CaptureSpec& sp, std::string v,
+       std::vector<CollectionLog*> l, CaptureOptions o, Progress& p)
+      : context(c),
+        store(s),
+        connector(connect),
+        spec(sp),
+        version(std::move(v)),
+        logs(std::move(l)),
+        options(std::move(o)),
+        progress(p),
+        changed(c.executor) {}
+
+  Task<> run();
+  Task<> session(protocol::capture::Open open);
+  Task<> connect(protocol::capture::Open open, protocol::CaptureIo io, Writer<CaptureOutput>& out);
+  Task<> receive(Reader<CaptureOutput>& in);
+  Task<> collect(Reader<Collected>& empty, Writer<Collected>& filled);
+  Task<bool> fill(Collected& transaction);
+  Task<> take(CaptureOutput& output, Collected& transaction);
+  Task<> commit_each(Reader<Collected>& filled, Writer<Collected>& empty,
+                     Writer<Acknowledged>& acknowledgements);
+  Task<> commit(Collected& transaction);
+  void note(const Collected& transaction);
+  Task<> acknowledge(Writer<Acknowledged>& acknowledgements, std::uint32_t checkpoints);
+  void check_binding(std::uint32_t binding) const;
+  bool full(const Collected& transaction) const;
+
+  Context& context;
+  StateStore& store;
+  protocol::Capture& connector;
+  const protocol::CaptureSpec& spec;
+  std::string version;
+  std::vector<CollectionLog*> logs;
+  CaptureOptions options;
+  Progress& progress;
+
+  Event changed;  // what follows
+  std::optional<CaptureOutput> arrived;
+  bool ended = false;  // the connector says nothing more
+  bool stopping = false;
+  bool opened = false, explicit_acknowledgements = false;
+  bool in_checkpoint = false;  // documents came since the last checkpoint
+  std::string state;           // of the connector, as committed
+  ProducerClock clock;
+  Producer producer = random_producer();
+  Clock::TimePoint all_read{};  // when the connector had last read all acknowledgements
+};
+
+Task<> CaptureSession::Impl::run() {
+  progress.phase = "applying";
+  progress.bindings.resize(spec.bindings.size());
+  co_await apply(context, store, connector, spec, options.config_json, version);
+  progress.phase = "opening";
+  state = co_await connector_state(context, store, spec.name);
+  protocol::capture::Open open;
+  open.capture = spec;
+  open.capture->config_json = options.config_json;
+  open.version = version;
+  open.range = full_range();
+  open.state_json = state;
+  co_await session(std::move(open));
+}
+
+Task<> CaptureSession::Impl::session(protocol::capture::Open open) {
+  auto [out, in] = channel<CaptureOutput>(context.executor, options.memory_bytes / 8);
+  auto [acknowledgements, acknowledged] = channel<Acknowledged>(context.executor, 64_KiB);
+  auto [filled, to_commit] = channel<Collected>(context.executor, 2 * sizeof(Collected));
+  auto [emptied, to_fill] = channel<Collected>(context.executor, 2 * sizeof(Collected));
+  std::vector<CombineBinding> bindings = combine_bindings(spec);
+  for (int i = 0; i < 2; ++i) {
+    auto combiner = std::make_unique<Combiner>(bindings, options.memory_bytes / 4, options.spill_folder);
+    Collected empty(std::move(combiner), bindings.size());
+    co_await emptied.send(std::move(empty));
+  }
+  protocol::CaptureIo io(out.share(), std::move(acknowledged), options.stop_when_caught_up);
+  co_await all(connect(std::move(open), std::move(io), out), receive(in), collect(to_fill, filled),
+               commit_each(to_commit, emptied, acknowledgements));
+}
+
+// Ends when the connector has; its channel then is at its end, too.
+Task<> CaptureSession::Impl::connect(protocol::capture::Open open, protocol::CaptureIo io,
+                                     Writer<CaptureOutput>& out) {
+  co_await connector.run(std::move(open), std::move(io));
+  out.close();
+}
+
+// Lets collect() wait for output and for stop() at once.
+Task<> CaptureSession::Impl::receive(Reader<CaptureOutput>& in) {
+  while (auto output = co_await in.next()) {
+    while (arrived) co_await changed.wait();
+    arrived = std::move(*output);
+    changed.notify_all();
+  }
+  ended = true;
+  changed.notify_all();
+}
+
+Task<> CaptureSession::Impl::collect(Reader<Collected>& empty, Writer<Collected>& filled) {
+  for (bool more = true; more;) {
+    auto transaction = co_await empty.next();
+    more = co_await fill(*transaction);
+    if (transaction->checkpoints > 0) co_await filled.send(std::move(*transaction));
+  }
+  filled.close();
+  // After stop(): what the connector still says is not committed, so it will say it again.
+  while (!ended) {
+    arrived.reset();
+    changed.notify_all();
+    co_await changed.wait();
+  }
+}
+
+// Collects up to a checkpoint at which the transaction should end; false if it is the last one.
+Task<bool> CaptureSession::Impl::fill(Collected& transaction) {
+  for (;;) {
+    if (transaction.checkpoints > 0 && !in_checkpoint && (!arrived || full(transaction))) co_return true;
+    while (!arrived && !ended && !(stopping && !in_checkpoint)) co_await changed.wait();
+    if (stopping && !in_checkpoint) co_return false;
+    if (!arrived && in_checkpoint)
+      throw Error(Error::Kind::transient, "unexpected capture connector EOF while within a checkpoint");
+    if (!arrived) co_return false;
+    CaptureOutput output = std::move(*arrived);
+    arrived.reset();
+    changed.notify_all();
+    co_await take(output, transaction);
+  }
+}
+
+Task<> CaptureSession::Impl::take(CaptureOutput& output, Collected& transaction) {
+  if (output.opened) {
+    explicit_acknowledgements = output.opened->explicit_acknowledgements;
+    progress.phase = "running";
+  }
+  if (transaction.checkpoints == 0 && transaction.received_bytes == 0)
+    transaction.opened = context.clock.now();
+  for (const protocol::capture::SourcedSchema& sourced : output.sourced_schemas) {
+    check_binding(sourced.binding);
+    in_checkpoint = true;
+  }
+  const Batch& documents = output.documents;
+  for (std::size_t begin = 0, end = 0; begin < documents.size(); begin = end) {
+    for (std::size_t size = 0; end < documents.size() && size < piece_bytes; ++end)
+      size += documents.doc(end).json.size();
+    in_checkpoint = true;
+    co_await on_cpu(context.cpu, combine, &transaction, &documents, begin, end);
+  }
+  transaction.received_bytes += documents.text_bytes();
+  progress.received_docs += documents.size();
+  progress.received_bytes += documents.text_bytes();
+  if (!output.checkpoint) co_return;
+  if (output.checkpoint->updated_json.empty())
+    throw Error(Error::Kind::transient, "the capture connector sent a checkpoint without a state");
+  transaction.update.add(*output.checkpoint);
+  ++transaction.checkpoints;
+  in_checkpoint = false;
+}
+
+Task<> CaptureSession::Impl::commit_each(Reader<Collected>& filled, Writer<Collected>& empty,
+                                         Writer<Acknowledged>& acknowledgements) {
+  while (auto transaction = co_await filled.next()) {
+    co_await commit(*transaction);
+    note(*transaction);
+    if (explicit_acknowledgements) co_await acknowledge(acknowledgements, transaction->checkpoints);
+    transaction->clear();
+    co_await empty.send(std::move(*transaction));
+  }
+  acknowledgements.close();
+}
+
+Task<> CaptureSession::Impl::commit(Collected& transaction) {
+  std::string next =
+      co_await on_cpu(context.cpu, applied, &std::as_const(transaction.update), &std::as_const(state));
+  StateCommit change(spec.name);
+  if (next != state) change.put(keys::connector_state, next);
+  Write write(transaction, store, clock, producer, std::move(change));
+  std::map<std::string, std::vector<std::size_t>> touched;  // bindings by collection, ascending
+  for (std::size_t i = 0; i < transaction.stats.size(); ++i)
+    if (transaction.stats[i].right.docs > 0) touched[logs[i]->collection()].push_back(i);
+  std::size_t target = 0;
+  for (const auto& [name, bindings] : touched) {
+    CollectionLog& log = *logs[bindings.front()];
+    auto turn = co_await log.begin();
+    write.add(log, std::move(turn), spec.bindings[bindings.front()].collection->ack_template_json);
+    for (std::size_t binding : bindings) write.bind(binding, target);
+    ++target;
+  }
+  if (write.touches_logs()) {
+    co_await on_cpu(context.cpu, restore, &write);
+    while (co_await on_cpu(context.cpu, write_piece, &write, context.clock.unix_nanoseconds())) {
+    }
+  }
+  co_await on_cpu(context.cpu, commit_write, &write, context.clock.unix_nanoseconds());
+  write.publish();
+  state = std::move(next);
+}
+
+void CaptureSession::Impl::note(const Collected& transaction) {
+  for (std::size_t i = 0; i < transaction.stats.size(); ++i) progress.bindings[i] += transaction.stats[i];
+  ++progress.transactions;
+  progress.newest_unix_ns = context.clock.unix_nanoseconds();
+  progress.open_seconds += std::chrono::duration<double>(context.clock.now() - transaction.opened).count();
+}
+
+Task<> CaptureSession::Impl::acknowledge(Writer<Acknowledged>& acknowledgements, std::uint32_t checkpoints) {
+  Clock::TimePoint now = context.clock.now();
+  if (acknowledgements.queued_bytes() == 0) all_read = now;
+  if (now - all_read > unread_acknowledgement)
+    throw Error(Error::Kind::transient,
+                "connector requested acknowledgements but is not processing its input");
+  co_await acknowledgements.send(Acknowledged(checkpoints));
+}
+
+void CaptureSession::Impl::check_binding(std::uint32_t binding) const {
+  if (binding >= spec.bindings.size())
+    throw Error(Error::Kind::transient, fmt::format("invalid captured binding {}", binding));
+}
+
+// Two combiners share half of the session's memory; a transaction that may be divided does not spill.
+bool CaptureSession::Impl::full(const Collected& transaction) const {
+  return transaction.received_bytes >= std::min(most_transaction_bytes, options.memory_bytes / 8) ||
+         context.clock.now() - transaction.opened >= options.max_transaction;
+}
+
+CaptureSession::CaptureSession(Context& context, StateStore& store, protocol::Capture& connector,
+                               const protocol::CaptureSpec& spec, std::string version,
+                               std::vector<CollectionLog*> logs, CaptureOptions options, Progress& progress)
+    : impl_(std::make_unique<Impl>(context, store, connector, spec, std::move(version), std::move(logs),
+                                   std::move(options), progress)) {}
+CaptureSession::~CaptureSession() = default;
+
+Task<> CaptureSession::run() { return impl_->run(); }
+
+void CaptureSession::stop() {
+  impl_->stopping = true;
+  impl_->changed.notify_all();
+}
+
+}  // namespace sluice::runtime

@@ -1,0 +1,153 @@
+#include "sluice/runtime/row.hpp"
+
+#include <gtest/gtest.h>
+
+#include "sluice/base/error.hpp"
+#include "sluice/base/text.hpp"
+#include "sluice/data/packed.hpp"
+
+namespace sluice::runtime {
+namespace {
+
+using protocol::CollectionSpec;
+using protocol::Projection;
+
+Projection projection(std::string field, std::string ptr, std::string default_json = {}) {
+  Projection p;
+  p.field = std::move(field);
+  p.ptr = std::move(ptr);
+  p.inference.emplace().default_json = std::move(default_json);
+  return p;
+}
+
+CollectionSpec collection() {
+  CollectionSpec spec;
+  spec.name = "acme/orders";
+  Projection published = projection("flow_published_at", "/_meta/uuid");
+  published.inference->string.emplace();
+  published.inference->string->format = "date-time";
+  published.inference->string->content_encoding = "uuid";
+  spec.projections = {projection("_meta/flow_truncated", "/_meta/flow_truncated"),
+                      projection("_meta/uuid", "/_meta/uuid"),
+                      projection("addr/city", "/addr/city"),
+                      projection("first tag", "/tags/0"),
+                      published,
+                      projection("flow_document", ""),
+                      projection("id", "/id"),
+                      projection("n", "/n", "7"),
+                      projection("odd/name", "/odd~1name"),
+                      projection("tags", "/tags"),
+                      projection("text", "/text")};
+  return spec;
+}
+
+constexpr std::string_view document =
+    R"({"_meta":{"uuid":"66285dbc-543d-11ef-8801-69ef5bf77016"},"addr":{"city":"Bonn","zip":1},"id":3,"odd/name":1.5,"tags":["a",{"b":[1,2,3]}],"text":"äöü"})";
+
+// The tuple as readable text.
+std::string row(std::vector<std::string> fields, std::string_view json = document,
+                std::optional<protocol::SerPolicy> policy = {}) {
+  CollectionSpec spec = collection();
+  RowReader reader(spec, fields, policy);
+  std::string packed, out;
+  for (int i = 0; i < 2; ++i) {  // nothing is left over from document to document
+    packed.clear();
+    reader.read(json);
+    reader.pack(packed);
+  }
+  data::TupleReader tuple(packed);
+  while (!tuple.done()) {
+    data::Element e = tuple.next();
+    if (!out.empty()) out += ' ';
+    if (std::holds_alternative<std::monostate>(e)) out += "null";
+    if (auto* v = std::get_if<bool>(&e)) out += *v ? "true" : "false";
+    if (auto* v = std::get_if<std::int64_t>(&e)) out += std::to_string(*v);
+    if (auto* v = std::get_if<double>(&e)) out += fmt::format("{}", *v);
+    if (auto* v = std::get_if<std::string_view>(&e)) out += "'" + std::string(*v) + "'";
+    if (auto* v = std::get_if<data::Json>(&e)) out += v->text;
+  }
+  return out;
+}
+
+TEST(RowReader, PacksFieldsInTheirOrderWhateverTheirPlace) {
+  EXPECT_EQ(row({"text", "id", "addr/city", "odd/name", "tags", "first tag"}),
+            R"('äöü' 3 'Bonn' 1.5 ["a",{"b":[1,2,3]}] 'a')");
+}
+
+TEST(RowReader, AMissingLocationIsItsDefaultOrNull) {
+  EXPECT_EQ(row({"n", "id", "addr/city"}, R"({"_meta":{}})"), "7 null null");
+  EXPECT_EQ(row({"n"}, R"({"n":null})"), "null");
+  EXPECT_EQ(row({"addr/city", "first tag"}, R"({"addr":3,"tags":[]})"), "null null");
+}
+
+TEST(RowReader, SyntheticFields) {
+  EXPECT_EQ(row({"flow_published_at", "_meta/uuid", "_meta/flow_truncated"}),
+            "'2024-08-06T21:46:55.543442808Z' '66285dbc-543d-11ef-8801-69ef5bf77016' false");
+}
+
+TEST(RowReader, TheRootMayBeAField) { EXPECT_EQ(row({"flow_document"}), document); }
+
+TEST(RowReader, AllFieldsAmongManyOthers) {
+  std::string wide = "{";
+  CollectionSpec spec;
+  std::vector<std::string> fields;
+  for (int i = 100; i < 400; ++i) {
+    if (i > 100) wide += ',';
+    wide += fmt::format("\"c{}\":{}", i, i);
+    if (i % 3) continue;
+    spec.projections.push_back(projection(fmt::format("f{}", 999 - i), fmt::format("/c{}", i)));
+    fields.insert(fields.begin(), spec.projections.back().field);
+  }
+  wide += '}';
+  RowReader reader(spec, fields, {});
+  std::string packed, expected;
+  reader.read(wide);
+  reader.pack(packed);
+  for (const std::string& field : fields)
+    data::pack(expected, std::int64_t(999 - std::stoi(field.substr(1))));
+  EXPECT_EQ(packed, expected);
+}
+
+TEST(RowReader, AnUnknownFieldIsAnError) {
+  CollectionSpec spec = collection();
+  EXPECT_THROW(RowReader(spec, {"nope"}, {}), Error);
+}
+
+TEST(RowReader, ThePolicyCutsValuesAndSaysSo) {
+  protocol::SerPolicy policy;
+  policy.str_truncate_after = 3;  // in the middle of the second character
+  EXPECT_EQ(row({"_meta/flow_truncated", "text"}, document, policy), "true 'ä'");
+  EXPECT_EQ(row({"_meta/flow_truncated", "id"}, R"({"id":1,"text":"abc"})", policy), "false 1");
+  policy = {};
+  policy.array_truncate_after = 2;
+  EXPECT_EQ(row({"tags", "_meta/flow_truncated"}, document, policy), R"(["a",{"b":[1,2]}] true)");
+  policy = {};
+  policy.nested_obj_truncate_after = 1;
+  EXPECT_EQ(row({"addr/city", "_meta/flow_truncated"}, document, policy), "'Bonn' true");
+}
+
+TEST(RowReader, ThePolicyCutsTheStoredDocument) {
+  CollectionSpec spec = collection();
+  protocol::SerPolicy policy;
+  policy.nested_obj_truncate_after = 1;
+  policy.array_truncate_after = 1;
+  RowReader reader(spec, {"id"}, policy);
+  reader.read(document);
+  std::string out;
+  reader.document(out);
+  EXPECT_EQ(
+      out,
+      R"({"_meta":{"uuid":"66285dbc-543d-11ef-8801-69ef5bf77016"},"addr":{"city":"Bonn"},"id":3,"odd/name":1.5,"tags":["a"],"text":"äöü"})");
+}
+
+TEST(RowReader, WithoutAPolicyTheDocumentIsStoredAsItIs) {
+  CollectionSpec spec = collection();
+  RowReader reader(spec, {"id"}, protocol::SerPolicy());
+  reader.read(document);
+  std::string out;
+  reader.document(out);
+  EXPECT_EQ(out, document);
+}
+
+}  // namespace
+}  // namespace sluice::runtime

@@ -1,0 +1,316 @@
+#include <gtest/gtest.h>
+
+#include "doubles.hpp"
+#include "sluice/async/scope.hpp"
+#include "sluice/base/error.hpp"
+#include "sluice/runtime/apply.hpp"
+#include "sluice/runtime/capture_session.hpp"
+#include "sluice/runtime/materialize_session.hpp"
+#include "sluice/testing/run.hpp"
+#include "temporary_folder.hpp"
+
+namespace sluice::runtime {
+namespace {
+
+using sluice::testing::run;
+using testing::CaptureScript;
+using testing::CountingCapture;
+using testing::Endpoint;
+using testing::EndpointMaterialize;
+using testing::TemporaryFolder;
+using testing::Traffic;
+
+// One state folder with a capture and a materialization of the same collections, restarted at will.
+struct World {
+  explicit World(CaptureScript s, Endpoint::Authority a = Endpoint::Authority::remote)
+      : script(std::move(s)), authority(a) {
+    for (int i = 0; i < script.bindings; ++i) collections.push_back("acme/c" + std::to_string(i));
+    capture = testing::capture_spec("acme/source", collections);
+    materialization = testing::materialization_spec("acme/sink", collections);
+  }
+
+  // Everything of one start of the engine.
+  struct Start {
+    Start(World& world, Loop& loop)
+        : context(loop.executor(), pool, clock, Log()),
+          store(world.folder.path() / "sluice.db", StateStore::Mode::write, world.faults),
+          endpoint(world.folder.path() / "endpoint", world.authority, world.faults),
+          source(context, world.script),
+          sink(context, endpoint) {
+      for (const std::string& name : world.collections) {
+        logs.push_back(
+            std::make_unique<CollectionLog>(loop.executor(), store, world.folder.path(), name, world.faults));
+        log_pointers.push_back(logs.back().get());
+      }
+      CaptureOptions capture_options("{}", world.folder.path(), world.memory_bytes);
+      capture_options.stop_when_caught_up = true;
+      capture_options.faults = world.faults;
+      MaterializeOptions options("{}", world.folder.path(), world.memory_bytes);
+      options.faults = world.faults;
+      capture = std::make_unique<CaptureSession>(context, store, source, world.capture, "v1", log_pointers,
+                                                 capture_options, capture_progress);
+      materialization = std::make_unique<MaterializeSession>(context, store, sink, world.materialization,
+                                                             "v1", log_pointers, options, progress);
+    }
+    CpuPool pool{2};
+    SteadyClock clock;
+    Context context;
+    StateStore store;
+    std::vector<std::unique_ptr<CollectionLog>> logs;
+    std::vector<CollectionLog*> log_pointers;
+    Endpoint endpoint;
+    CountingCapture source;
+    EndpointMaterialize sink;
+    Progress capture_progress, progress;
+    std::unique_ptr<CaptureSession> capture;
+    std::unique_ptr<MaterializeSession> materialization;
+  };
+
+  std::map<std::pair<std::uint32_t, std::int64_t>, std::int64_t> counts() const {
+    return testing::counts_of(Endpoint(folder.path() / "endpoint", authority).read().rows);
+  }
+
+  TemporaryFolder folder;
+  CaptureScript script;
+  Endpoint::Authority authority;
+  Faults faults;
+  std::size_t memory_bytes = 16_MiB;
+  std::vector<std::string> collections;
+  protocol::CaptureSpec capture;
+  protocol::MaterializationSpec materialization;
+};
+
+Task<> capture_then_finish(World::Start& start) {
+  co_await start.capture->run();
+  start.materialization->finish();
+}
+
+// Both tasks, until the materialization has everything.
+Task<> both(World::Start& start) { co_await all(capture_then_finish(start), start.materialization->run()); }
+
+Task<> materialize(World::Start& start) {
+  start.materialization->finish();
+  co_await start.materialization->run();
+}
+
+TEST(Sessions, CarryEveryDocumentOnce) {
+  for (Endpoint::Authority authority : {Endpoint::Authority::remote, Endpoint::Authority::recovery}) {
+    CaptureScript script;
+    script.transactions = 50;
+    script.documents = 40;
+    script.bindings = 3;
+    World world(script, authority);
+    run([&](Loop& loop) -> Task<> {
+      World::Start start(world, loop);
+      co_await both(start);
+      EXPECT_EQ(start.source.acknowledged, script.transactions);
+      EXPECT_EQ(start.progress.behind_bytes, 0u);
+    });
+    EXPECT_EQ(world.counts(), testing::counts_of(script));
+  }
+}
+
+TEST(Sessions, ContinueWhereTheLastOneEnded) {
+  CaptureScript script;
+  script.transactions = 5;
+  World world(script);
+  for (int round = 1; round <= 3; ++round) {
+    world.script.transactions = 5 * round;
+    run([&](Loop& loop) -> Task<> {
+      World::Start start(world, loop);
+      co_await both(start);
+      EXPECT_EQ(start.source.acknowledged, 5);
+      EXPECT_EQ(start.source.opened_with.at(0),
+                round == 1 ? "{}" : fmt::format(R"({{"next":{}}})", 5 * round - 5));
+    });
+    EXPECT_EQ(world.counts(), testing::counts_of(world.script));
+  }
+}
+
+TEST(Sessions, KeysBeyondTheLargestAreNotLoaded) {
+  CaptureScript script;
+  script.transactions = 1;
+  script.documents = script.ids = 10;
+  World world(script);
+  auto traffic = [&](bool disabled) {
+    Traffic seen;
+    run([&](Loop& loop) -> Task<> {
+      World::Start start(world, loop);
+      start.sink.disable_load_optimization = disabled;
+      co_await both(start);
+      seen = start.sink.traffic;
+    });
+    return seen;
+  };
+  Traffic first = traffic(false);
+  EXPECT_EQ(first.loads, 0u);
+  EXPECT_EQ(first.inserts, 10u);
+  world.script.transactions = 2;  // the same keys again
+  Traffic second = traffic(false);
+  EXPECT_EQ(second.loads, 10u);
+  EXPECT_EQ(second.loaded, 10u);
+  EXPECT_EQ(second.inserts, 0u);
+  world.script.transactions = 4;
+  world.script.ids = 20;  // documents 20 to 39: ids 0 to 9 are known, 10 to 19 new
+  EXPECT_EQ(traffic(false).loads, 10u);
+  world.script.transactions = 6;
+  world.script.ids = 1000;  // ids 40 to 59 are new, but the connector wants every load
+  EXPECT_EQ(traffic(true).loads, 20u);
+}
+
+TEST(Sessions, ALostRuntimeStateLoadsEverything) {
+  CaptureScript script;
+  script.transactions = 1;
+  script.documents = script.ids = 10;
+  World world(script);
+  run([&](Loop& loop) -> Task<> {
+    World::Start start(world, loop);
+    co_await both(start);
+    StateCommit forget("acme/sink");
+    forget.erase(keys::max_key(world.materialization.bindings[0].state_key));
+    start.store.commit(forget);
+  });
+  world.script.transactions = 3;
+  world.script.ids = 1000;
+  run([&](Loop& loop) -> Task<> {
+    World::Start start(world, loop);
+    co_await both(start);
+    EXPECT_EQ(start.sink.traffic.loads, 20u);
+    EXPECT_EQ(start.sink.traffic.loaded, 0u);
+  });
+}
+
+TEST(Sessions, AnEndpointThatWasEmptiedIsFilledAgain) {
+  CaptureScript script;
+  World world(script);
+  run([&](Loop& loop) -> Task<> {
+    World::Start start(world, loop);
+    co_await both(start);
+  });
+  std::filesystem::remove(world.folder.path() / "endpoint");
+  run([&](Loop& loop) -> Task<> {
+    World::Start start(world, loop);
+    co_await materialize(start);
+  });
+  EXPECT_EQ(world.counts(), testing::counts_of(script));
+}
+
+TEST(Sessions, PartitionsTimesAndPrioritiesSelectDocuments) {
+  CaptureScript script;
+  script.transactions = 4;
+  script.documents = script.ids = 10;
+  World world(script);
+  protocol::MaterializationBinding& binding = world.materialization.bindings[0];
+  binding.partition_selector.emplace();
+  binding.partition_selector->include.emplace();
+  for (std::string id : {"3", "5", "7"})
+    binding.partition_selector->include->labels.push_back({"estuary.dev/field/id", "%_" + id, false});
+  binding.partition_selector->exclude.emplace();
+  binding.partition_selector->exclude->labels.push_back({"estuary.dev/field/id", "%_5", false});
+  run([&](Loop& loop) -> Task<> {
+    World::Start start(world, loop);
+    co_await both(start);
+  });
+  using Counts = std::map<std::pair<std::uint32_t, std::int64_t>, std::int64_t>;
+  EXPECT_EQ(world.counts(), (Counts{{{0, 3}, 4}, {{0, 7}, 4}}));
+}
+
+TEST(Sessions, NotBeforeAndNotAfterBoundThePublicationTime) {
+  CaptureScript script;
+  for (bool future : {false, true}) {
+    World world(script);
+    world.materialization.bindings[0].not_before.emplace();
+    world.materialization.bindings[0].not_before->seconds = future ? 4'000'000'000 : 1'000'000'000;
+    world.materialization.bindings[0].not_after.emplace();
+    world.materialization.bindings[0].not_after->seconds = 5'000'000'000;
+    run([&](Loop& loop) -> Task<> {
+      World::Start start(world, loop);
+      co_await both(start);
+    });
+    EXPECT_EQ(world.counts().empty(), future);
+  }
+}
+
+TEST(Sessions, ATransactionLargerThanMemoryPassesInOne) {
+  CaptureScript script;
+  script.transactions = 2;
+  script.documents = script.ids = 20'000;
+  script.batch = 500;
+  script.text = std::string(400, 'x');
+  World world(script);
+  world.memory_bytes = 4_MiB;
+  run([&](Loop& loop) -> Task<> {
+    World::Start start(world, loop);
+    co_await both(start);
+    EXPECT_LE(start.sink.traffic.transactions, 2);
+  });
+  EXPECT_EQ(world.counts(), testing::counts_of(script));
+}
+
+TEST(Sessions, PatchesOfEachPhaseReachTheConnector) {
+  CaptureScript script;
+  script.transactions = 1;
+  script.documents = script.ids = 2;
+  World world(script, Endpoint::Authority::recovery);
+  run([&](Loop& loop) -> Task<> {
+    World::Start start(world, loop);
+    co_await both(start);
+    const Traffic& traffic = start.sink.traffic;
+    EXPECT_EQ(traffic.acknowledge_patches.size(), 2u);
+    EXPECT_EQ(traffic.acknowledge_patches.front(), "");
+    EXPECT_TRUE(traffic.acknowledge_patches.back().starts_with(R"([{"change":1,"rows":[)"));
+  });
+}
+
+// Breaks at every step at which something becomes durable, one after the other, and starts again.
+void break_at_each(CaptureScript script, Endpoint::Authority authority) {
+  for (int fail_at = 1;; ++fail_at) {
+    World world(script, authority);
+    int reached = 0;
+    std::string broken_at;
+    world.faults = [&](std::string_view point) {
+      static std::mutex mutex;  // points are reached on several threads
+      std::lock_guard lock(mutex);
+      ++reached;
+      if (reached < fail_at) return;
+      if (broken_at.empty()) broken_at = point;
+      throw Error(Error::Kind::transient, "broken");
+    };
+    run([&](Loop& loop) -> Task<> {
+      try {
+        World::Start start(world, loop);
+        co_await both(start);
+      } catch (const Error& e) {
+        EXPECT_STREQ(e.what(), "broken");
+      }
+    });
+    if (broken_at.empty()) {  // there is no such step
+      EXPECT_GT(fail_at, 20);
+      break;
+    }
+    SCOPED_TRACE(fmt::format("step {}: {}", fail_at, broken_at));
+    world.faults = {};
+    run([&](Loop& loop) -> Task<> {
+      World::Start start(world, loop);
+      co_await both(start);
+    });
+    ASSERT_EQ(world.counts(), testing::counts_of(script));
+  }
+}
+
+TEST(Sessions, SurviveAFailureAtEveryStepWithARemoteAuthority) {
+  CaptureScript script;
+  script.transactions = 3;
+  script.bindings = 2;
+  break_at_each(script, Endpoint::Authority::remote);
+}
+
+TEST(Sessions, SurviveAFailureAtEveryStepWithARecoveryLog) {
+  CaptureScript script;
+  script.transactions = 3;
+  script.bindings = 2;
+  break_at_each(script, Endpoint::Authority::recovery);
+}
+
+}  // namespace
+}  // namespace sluice::runtime
