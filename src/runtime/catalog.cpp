@@ -220,10 +220,11 @@ class Loader {
   // ---- tasks ----
 
   // A config or resource: inline or in a file of its own, as JSON.
-  std::string json(const At& at) {
+  std::string json(const At& at, std::string* sealed = nullptr) {
     At to = follow(at);
     to.expect(Kind::object);
     if (!to.value->find("sops")) return to_json(*to.value);
+    if (sealed) *sealed = to_json(*to.value);
     if (!options_.decrypt)
       at.fail(fmt::format("is encrypted with sops, in {}", *to.file),
               "Decrypt it, or configure a decrypt command.");
@@ -253,7 +254,7 @@ class Loader {
       Members m(*connector);
       out.kind = Endpoint::Kind::image;
       out.image = m.need("image").string();
-      out.config_json = json(m.need("config"));
+      out.config_json = json(m.need("config"), &out.sealed_json);
       m.done();
       return out;
     }
@@ -261,7 +262,7 @@ class Loader {
     At command = m.need("command");
     out.command = command.strings();
     if (out.command.empty()) command.fail("is empty");
-    out.config_json = json(m.need("config"));
+    out.config_json = json(m.need("config"), &out.sealed_json);
     if (auto env = m.take("env"))
       for (const auto& [name, value] : env->members()) out.env[name] = value.string();
     m.into(out.protobuf, "protobuf", &At::boolean);

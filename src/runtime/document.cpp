@@ -205,7 +205,7 @@ Value parse_json(std::string_view text, const std::string& path) {
 
 // Strings that YAML reads as themselves without quotes.
 bool plain(const std::string& text) {
-  static const Regex safe(R"(^[A-Za-z_/][A-Za-z0-9_./-]*( [A-Za-z0-9_./()-]+)*$)");
+  static const Regex safe(R"(^[$A-Za-z_/][A-Za-z0-9_./-]*( [A-Za-z0-9_./()-]+)*$)");
   if (!safe.found_in(text)) return false;
   Value value;
   resolve_plain(value, text, {});

@@ -31,6 +31,7 @@ struct Endpoint {
   std::map<std::string, std::string> env;
   bool protobuf = false;
   std::string config_json;  // as the connector gets it; decrypted
+  std::string sealed_json;  // of an encrypted config, as it was written
 
   // What built specs hold (flow-protocol §9.3).
   std::string wrapper_json() const;
@@ -159,7 +160,7 @@ struct LoadOptions {
 // references between tasks and collections, schemas and keys. Throws Error{config} with file and line.
 Catalog load_catalog(const std::string& path, const LoadOptions& options = {});
 
-// Everything in one value without references to files.
+// Everything in one value without references to files; what was encrypted still is.
 std::string bundle_json(const Catalog& catalog);
 // The JSON schema of catalog files.
 std::string catalog_json_schema();
