@@ -283,7 +283,9 @@ Task<> Session::replicate() {
   safe_ = start;
   acknowledged_ = std::max(acknowledged_, start);
   changes_.start_at(start);
-  stream_ = std::make_unique<Stream>(context_, *replication_, acknowledged_);
+  pg::Connection& db = *co_await database_.get();
+  std::chrono::milliseconds patience = co_await sender_timeout(db);
+  stream_ = std::make_unique<Stream>(context_, *replication_, acknowledged_, patience);
   co_await stream_->start(settings_.config.advanced.slot, settings_.config.advanced.publication, start);
   co_await scoped([&](Scope& scope) -> Task<> {
     scope.spawn(stream_->keep_alive());
@@ -295,6 +297,7 @@ Task<> Session::replicate() {
 // ---- the stream ----
 
 Task<> Session::drive(Scope& scope) {
+  interruptible_ = false;  // from here on as wait() says
   bool once = io_.stop_when_caught_up;
   if (!resumable_) {
     status("Catching up on changes");

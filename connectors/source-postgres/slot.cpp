@@ -115,6 +115,15 @@ Task<bool> commits_asynchronously(pg::Connection& db) {
   co_return rows.text(0, 0) == "off";
 }
 
+Task<std::chrono::milliseconds> sender_timeout(pg::Connection& db) {
+  pg::Rows rows =
+      co_await db.query("SELECT setting FROM pg_catalog.pg_settings WHERE name = 'wal_sender_timeout'");
+  std::int64_t ms = 0;
+  std::string text = rows.empty() ? "" : rows.text(0, 0);
+  std::from_chars(text.data(), text.data() + text.size(), ms);
+  co_return std::chrono::milliseconds(ms);
+}
+
 Task<System> identify_system(pg::Connection& replication) {
   System system;
   try {

@@ -1,4 +1,5 @@
 #pragma once
+#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -30,6 +31,8 @@ Task<pg::Lsn> server_position(pg::Connection& db);
 // inserted, which the stream passes once that is flushed.
 Task<pg::Lsn> fence_position(pg::Connection& db, bool asynchronous_commits);
 Task<bool> commits_asynchronously(pg::Connection& db);
+// How long a walsender of this role hears nothing before it gives up; 0: for ever.
+Task<std::chrono::milliseconds> sender_timeout(pg::Connection& db);
 
 // What IDENTIFY_SYSTEM says on a replication connection.
 struct System {

@@ -9,7 +9,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto status_interval = 10s;
+constexpr Clock::Duration status_interval = 10s;
 constexpr auto longest_silence = 2min;
 constexpr std::int64_t unix_seconds_of_2000 = 946'684'800;
 // The walsender writes message by message; waking for each costs more than decoding it. Under load the reader
@@ -19,8 +19,13 @@ constexpr std::size_t large_burst = 256;
 
 }  // namespace
 
-Stream::Stream(Context& context, pg::Connection& replication, pg::Lsn confirmed)
-    : context_(context), replication_(replication), wake_(context.executor), confirmed_(confirmed) {}
+Stream::Stream(Context& context, pg::Connection& replication, pg::Lsn confirmed,
+               Clock::Duration server_patience)
+    : context_(context),
+      replication_(replication),
+      wake_(context.executor),
+      confirmed_(confirmed),
+      interval_(server_patience == 0s ? status_interval : std::min(status_interval, server_patience / 4)) {}
 
 Task<> Stream::start(std::string slot, std::string publication, pg::Lsn from) {
   // The option is a string that holds a list of identifiers.
@@ -84,7 +89,7 @@ Task<> Stream::keep_alive() {
   for (;;) {
     while (!ask_ && !answer_ && context_.clock.now() < due) co_await context_.clock.wait(wake_, due);
     bool ask = ask_ || context_.clock.now() >= due;
-    if (ask) due = context_.clock.now() + status_interval;
+    if (ask) due = context_.clock.now() + interval_;
     ask_ = answer_ = false;
     co_await replication_.send_copy(status(ask));
   }

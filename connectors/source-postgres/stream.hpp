@@ -16,8 +16,9 @@ class Stream {
  public:
   using Frame = std::variant<pg::XLogData, pg::Keepalive>;
 
-  // `context` and `replication` outlive the stream. `confirmed`: what was acknowledged so far.
-  Stream(Context& context, pg::Connection& replication, pg::Lsn confirmed);
+  // `context` and `replication` outlive the stream. `confirmed`: what was acknowledged so far;
+  // `server_patience`: its wal_sender_timeout, 0 for none.
+  Stream(Context& context, pg::Connection& replication, pg::Lsn confirmed, Clock::Duration server_patience);
 
   // START_REPLICATION; the first status follows from keep_alive().
   Task<> start(std::string slot, std::string publication, pg::Lsn from);
@@ -30,7 +31,8 @@ class Stream {
   // The reader was busy with something else: silence counts from now on.
   void resume_listening();
 
-  // Sends status updates until cancelled: at once, every ten seconds, when the server asks, and on ask().
+  // Sends status updates until cancelled: at once, every ten seconds or as the server's patience demands,
+  // when the server asks, and on ask().
   Task<> keep_alive();
   // Wants a keepalive with the server's position soon.
   void ask();
@@ -48,6 +50,7 @@ class Stream {
   pg::Connection& replication_;
   Event wake_;
   pg::Lsn confirmed_;
+  Clock::Duration interval_;  // of status updates
   bool ask_ = true, answer_ = false;
   Clock::TimePoint heard_, last_read_;
   std::size_t burst_ = 0;  // frames since the reader last had to wait
