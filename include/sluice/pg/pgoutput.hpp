@@ -84,7 +84,6 @@ class Decoder {
   Message decode(std::string_view payload);
 
  private:
-  Tuple tuple(std::string_view& bytes, std::vector<Field>& fields);
   std::vector<Field> old_, new_;
 };
 

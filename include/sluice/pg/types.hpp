@@ -1,4 +1,5 @@
 #pragma once
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -42,23 +43,33 @@ class TypeCatalog {
   std::map<Oid, Type> types_;
 };
 
+// Counts repaired values; several threads may add to it.
+using RepairCount = std::atomic<std::uint64_t>;
+
 // How values are shown; feature flags of capture-postgres §1.2.
 struct ValueOptions {
   bool date_as_date = true, time_as_time = true, flatten_arrays = true, multidimensional_arrays = false;
+  // Grows when bytes that are no UTF-8 (databases of encoding SQL_ASCII hold them), zeros or unpaired
+  // surrogates become U+FFFD: the caller warns once. Outlives what is made with these options.
+  RepairCount* repaired = nullptr;
 };
 
 // Turns PostgreSQL text output of one type into JSON, appended to a buffer (capture-postgres §4): chosen once
-// per column, no allocation per value, the same bytes by backfill and by replication.
+// per column, no allocation per value, the same bytes by backfill and by replication. The catalog may
+// go when it is made. One thread at a time.
 class Transcoder {
  public:
   // `key`: the column is part of the collection key (floats become strings).
+  // A type that the catalog does not know is shown as a string.
   Transcoder(const TypeCatalog& types, Oid type, bool key, const ValueOptions& options);
   Transcoder(Transcoder&&) noexcept;
   Transcoder& operator=(Transcoder&&) noexcept;
   ~Transcoder();
+  // Throws Error{transient} on text that is no output of the type; `out` may then hold a part of it.
   void append(std::string& out, std::string_view text) const;
 
  private:
+  Transcoder(const TypeCatalog& types, Oid type, bool key, const ValueOptions& options, int depth);
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
@@ -81,7 +92,8 @@ struct RowColumn {
   bool captured = true;  // generated columns and those outside the publication's list are not
 };
 
-// Writes rows of one table as JSON documents with properties in bytewise order and `_meta` among them.
+// Writes rows of one table as JSON documents with properties in bytewise order and `_meta` among them. The
+// catalog may go when it is made. One thread at a time.
 class RowWriter {
  public:
   RowWriter(const TypeCatalog& types, std::vector<RowColumn> columns, const ValueOptions& options);
@@ -89,7 +101,8 @@ class RowWriter {
   RowWriter& operator=(RowWriter&&) noexcept;
   ~RowWriter();
   // `fields` in the order of `columns`; `meta` is the complete JSON of _meta. Appends {"…":…,"_meta":…}.
-  // An empty `meta` writes the bare row (for _meta/before).
+  // An empty `meta` writes the bare row (for _meta/before). Throws Error{transient} naming the column if a
+  // value does not parse, or if `count` is not that of the columns; `out` may then hold a part of the row.
   void append(std::string& out, const Field* fields, std::size_t count, std::string_view meta) const;
   const std::vector<RowColumn>& columns() const;
 
