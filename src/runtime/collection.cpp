@@ -288,8 +288,8 @@ std::vector<std::string> check_collection(const CollectionDef& def) {
   build_collection(def, nullptr, MissingInference::write_schema);
   std::vector<std::string> warnings = Schema::compile(def.write_schema_json).warnings();
   if (def.read_schema_json.empty()) return warnings;
-  std::string read = bundle_read_schema(def, nullptr, MissingInference::placeholder);
-  for (const std::string& warning : Schema::compile(read).warnings()) warnings.push_back(warning);
+  Schema read = Schema::compile(bundle_read_schema(def, nullptr, MissingInference::placeholder));
+  warnings.insert(warnings.end(), read.warnings().begin(), read.warnings().end());
   return warnings;
 }
 
