@@ -219,4 +219,52 @@ TargetName target_name(std::string_view collection, TargetNaming naming) {
   return {"", schema + "_" + table};
 }
 
+namespace {
+
+// The location that a resource schema annotates; empty if there is none.
+std::optional<json::Pointer> annotated(const Shape& schema, const std::string& annotation) {
+  for (const Shape::Location& at : schema.locations()) {
+    auto found = at.shape->extensions.find(annotation);
+    if (!at.pattern && found != at.shape->extensions.end() && found->second == "true")
+      return json::Pointer(at.pointer);
+  }
+  return {};
+}
+
+void put(Value& object, const std::optional<json::Pointer>& at, Value value) {
+  if (!at) return;
+  Value* place = &object;
+  for (const std::string& token : at->tokens()) place = &(*place)[token];
+  *place = std::move(value);
+}
+
+}  // namespace
+
+void bind_source(MaterializationDef& task, const CaptureDef& capture, std::string_view resource_schema) {
+  if (!task.source) return;
+  Shape schema = Shape::infer(Schema::compile(resource_schema));
+  auto table = annotated(schema, "x-collection-name");
+  if (!table)
+    fail(task.source->place,
+         fmt::format("the connector of {} does not say where the name of a table goes", task.name),
+         "List the bindings instead of naming a source capture.");
+  std::set<std::string> bound;
+  for (const MaterializationBindingDef& binding : task.bindings) bound.insert(binding.source);
+  for (const CaptureBindingDef& from : capture.bindings) {
+    if (from.disable || !bound.insert(from.target).second) continue;
+    TargetName name = target_name(from.target, task.source->naming);
+    Value resource = Value::object();
+    put(resource, table, Value::of_string(name.table));
+    if (!name.schema.empty())
+      put(resource, annotated(schema, "x-schema-name"), Value::of_string(name.schema));
+    if (task.source->delta_updates)
+      put(resource, annotated(schema, "x-delta-updates"), Value::of_boolean(true));
+    MaterializationBindingDef& binding = task.bindings.emplace_back();
+    binding.source = from.target;
+    binding.resource_json = to_json(resource);
+    binding.fields.recommended = task.source->recommended;
+    binding.place = task.source->place;
+  }
+}
+
 }  // namespace sluice::runtime

@@ -154,6 +154,24 @@ TEST(Catalog, schemas_of_other_files_are_bundled) {
   EXPECT_EQ(find_projection(spec, "b~1c")->inference->types, std::vector<std::string>{"boolean"});
 }
 
+TEST(Catalog, the_json_schema_of_the_format_admits_what_loads) {
+  Schema format = Schema::compile(catalog_json_schema());
+  EXPECT_TRUE(format.warnings().empty());
+  Validator validator(format);
+  json::Tree tree;
+  std::string bundle = bundle_json(load(example_files()));
+  tree.parse(bundle);
+  EXPECT_TRUE(validator.validate(tree).valid()) << validator.explain(tree);
+  EXPECT_EQ(load_catalog("flow.json", options({{"flow.json", bundle}})).collections.size(), 2u);
+  for (std::string_view bad :
+       {R"({"frob":1})", R"({"captures":{"c":{"bindings":[]}}})", R"({"captures":{"a b":{}}})",
+        R"({"collections":{"c":{"key":["k"],"schema":{}}}})", R"({"collections":{"c":{"key":["/k"]}}})",
+        R"({"materializations":{"m":{"endpoint":{"dekaf":{}}}}})", R"({"tests":{"t":[]}})"}) {
+    tree.parse(bad);
+    EXPECT_FALSE(validator.validate(tree).valid()) << bad;
+  }
+}
+
 TEST(Catalog, aliases_of_keys_and_anchors) {
   Catalog c = load(R"(
 $schema: any

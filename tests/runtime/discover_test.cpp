@@ -183,6 +183,29 @@ TEST(Discover, target_names) {
   EXPECT_EQ(name("a/shop/x", with_schema), "shop.x");
 }
 
+TEST(Discover, binds_the_collections_of_a_source_capture) {
+  DiscoverInput in = input();
+  in.discovered.bindings.push_back(table("public", "off"));
+  in.discovered.bindings.back().disable = true;
+  Catalog c = load(discover_yaml(in));
+  MaterializationDef task;
+  task.name = "m";
+  task.bindings.emplace_back().source = "acme/shop/public/orders";
+  SourceDef& source = task.source.emplace();
+  source.naming = TargetNaming::with_schema;
+  source.delta_updates = true;
+  source.recommended = {2};
+  constexpr std::string_view schema = R"({"type":"object","properties":{"t":{"type":"object","properties":{
+      "name":{"type":"string","x-collection-name":true}}},"schema":{"type":"string","x-schema-name":true},
+      "delta":{"type":"boolean","x-delta-updates":true}}})";
+  bind_source(task, c.captures.at("acme/shop/source"), schema);
+  ASSERT_EQ(task.bindings.size(), 2u) << "one is bound already, one is disabled";
+  EXPECT_EQ(task.bindings[1].source, "acme/shop/shop/items");
+  EXPECT_EQ(task.bindings[1].resource_json, R"({"t":{"name":"items"},"schema":"shop","delta":true})");
+  EXPECT_EQ(task.bindings[1].fields.recommended.levels, 2u);
+  EXPECT_THROW(bind_source(task, c.captures.at("acme/shop/source"), "{}"), Error);
+}
+
 TEST(Discover, every_string_survives_yaml) {
   const std::vector<std::string> strings = {"",
                                             " ",

@@ -1,6 +1,7 @@
 #pragma once
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "sluice/protocol/messages.hpp"
 #include "sluice/runtime/catalog.hpp"
@@ -35,5 +36,10 @@ struct TargetName {
   std::string table;
 };
 TargetName target_name(std::string_view collection, TargetNaming naming);
+
+// Adds the bindings that `task.source` asks for: one to each collection of the capture that has none yet.
+// `resource_schema` is that of the materialization's Spec; its annotations x-collection-name, x-schema-name
+// and x-delta-updates tell where the names go. Throws Error{config} if it has no x-collection-name.
+void bind_source(MaterializationDef& task, const CaptureDef& capture, std::string_view resource_schema);
 
 }  // namespace sluice::runtime
