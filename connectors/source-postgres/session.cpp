@@ -39,8 +39,14 @@ constexpr int reconnects = 10;
 
 constexpr std::string_view delete_insert = "delete_insert", update_only = "update";
 
-std::vector<Binding> read_bindings(const protocol::capture::Open& open) {
+Settings session_settings(const protocol::capture::Open& open, pg::RepairCount& repaired) {
   if (!open.capture) throw Error(Error::Kind::transient, "the runtime opened a session without a capture");
+  Settings settings = parse_settings(open.capture->config_json);
+  settings.features.values.repaired = &repaired;
+  return settings;
+}
+
+std::vector<Binding> read_bindings(const protocol::capture::Open& open) {
   std::vector<Binding> bindings;
   for (const auto& binding : open.capture->bindings)
     bindings.push_back(parse_binding(static_cast<std::uint32_t>(bindings.size()), binding));
@@ -104,7 +110,7 @@ Session::Session(Context& context, protocol::capture::Open open, protocol::Captu
     : context_(context),
       open_(std::move(open)),
       io_(std::move(io)),
-      settings_(parse_settings(open_.capture ? open_.capture->config_json : "{}")),
+      settings_(session_settings(open_, repaired_)),
       state_(cdc::CaptureState::parse(open_.state_json)),
       output_(context, std::move(io_.out), state_),
       database_(context, settings_),
@@ -421,6 +427,8 @@ bool Session::report_due() const {
 
 Task<> Session::checkpoint() {
   commits_ = 0;
+  if (repaired_ > 0 && !std::exchange(repair_said_, true))
+    context_.log.warn("values hold bytes that are no text, which were replaced by U+FFFD");
   co_await output_.checkpoint(safe_);
 }
 

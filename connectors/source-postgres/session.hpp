@@ -67,6 +67,7 @@ class Session {
   Context& context_;
   protocol::capture::Open open_;
   protocol::CaptureIo io_;
+  pg::RepairCount repaired_ = 0;  // values that were no text
   Settings settings_;
   cdc::CaptureState state_;
   Output output_;
@@ -89,6 +90,7 @@ class Session {
   bool stop_ = false;           // the runtime asked for the end
   bool interruptible_ = false;  // and may have it at this moment
   bool closed_ = false;
+  bool repair_said_ = false;
   Clock::TimePoint rediscovery_due_, checks_due_, progress_due_;
   std::uint64_t progress_documents_ = 0, progress_bytes_ = 0;
   std::mt19937_64 random_;
