@@ -123,6 +123,9 @@ Task<> Connection::Impl::apply_settings() {
     if (!actual || text::lower_ascii(actual).starts_with(text::lower_ascii(value))) continue;
     sql += fmt::format("SET {} = {};", quote_identifier(text::lower_ascii(name)), quote_literal(value));
   }
+  // Such a database holds any bytes, and the server would refuse to send those that are not UTF-8.
+  const char* encoding = PQparameterStatus(pg(), "server_encoding");
+  if (encoding && std::string_view(encoding) == "SQL_ASCII") sql += "SET client_encoding = SQL_ASCII;";
   if (sql.empty()) co_return;
   Rows none;
   co_await statement(run(std::move(sql), none));

@@ -342,45 +342,4 @@ void append_interval(std::string& out, std::string_view text) {
   if (!clock.fraction.empty()) fmt::format_to(end, ".{:06}", micros(clock.fraction));
 }
 
-// Beyond four-digit years the first byte keeps the order: '-' of -infinity < '.' < digits < ':' < 'i'. Years
-// before 0 count up to 9999.
-void append_ordered_timestamp(std::string& out, std::string_view text) {
-  Stamp stamp = to_utc(scan_stamp("timestamp", text));
-  auto end = std::back_inserter(out);
-  switch (stamp.span) {
-    case Stamp::Span::minus_infinity:
-      out += "-infinity";
-      return;
-    case Stamp::Span::infinity:
-      out += "infinity";
-      return;
-    case Stamp::Span::before:
-      fmt::format_to(end, ".{:04}", 9999 + stamp.year);
-      break;
-    case Stamp::Span::year:
-      fmt::format_to(end, "{:04}", stamp.year);
-      break;
-    case Stamp::Span::after:
-      fmt::format_to(end, ":{:07}", stamp.year);
-      break;
-  }
-  const TimeOfDay& clock = stamp.clock;
-  fmt::format_to(end, "-{:02}-{:02}T{:02}:{:02}:{:02}.{:0<9}Z", stamp.month, stamp.day, clock.hour,
-                 clock.minute, clock.second, clock.fraction);
-}
-
-std::optional<std::string> ordered_timestamp_text(std::string_view ordered) {
-  if (ordered == "infinity" || ordered == "-infinity") return std::string(ordered);
-  char first = ordered.empty() ? '\0' : ordered[0];
-  bool beyond = first == '.' || first == ':';
-  std::string_view digits = ordered.substr(beyond ? 1 : 0);
-  digits = digits.substr(0, digits.find('-'));
-  std::int64_t year = 0;
-  auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), year);
-  if (error != std::errc() || digits.empty() || end != digits.data() + digits.size()) return std::nullopt;
-  if (first == '.') year -= 9999;
-  std::string_view rest = ordered.substr(digits.size() + (beyond ? 1 : 0));
-  return year > 0 ? fmt::format("{:04}{}", year, rest) : fmt::format("{:04}{} BC", 1 - year, rest);
-}
-
 }  // namespace sluice::pg

@@ -1,5 +1,4 @@
 #pragma once
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -19,11 +18,5 @@ void append_time(std::string& out, std::string_view text);
 // A time without an offset as microseconds since midnight.
 void append_time_as_integer(std::string& out, std::string_view text);
 void append_interval(std::string& out, std::string_view text);
-
-// The date part of a scan position (capture-postgres §6.5): YYYY-MM-DDTHH:MM:SS.nnnnnnnnnZ in UTC. Bytewise
-// order is that of the server, also outside years 0 to 9999, where the form is ours.
-void append_ordered_timestamp(std::string& out, std::string_view text);
-// Back to text that the server reads as a date, timestamp or timestamptz. Nothing if it is no such position.
-std::optional<std::string> ordered_timestamp_text(std::string_view ordered);
 
 }  // namespace sluice::pg
