@@ -97,6 +97,7 @@ struct LogReader::Impl {
   Lines lines;
   Sequencer sequencer;
   std::vector<CommittedRange> ranges;
+  std::uint64_t newest = 0;
   std::size_t current = 0;  // the range that next() is in
   std::uint64_t at = 0;     // and where
   std::uint64_t floor = 0;  // clock of the last document given of this range
@@ -121,7 +122,10 @@ LogReader::Scan LogReader::scan(std::uint64_t limit) {
   }
   impl.ranges = impl.sequencer.take();
   impl.enter(0);
-  if (!impl.ranges.empty()) return Scan::found;
+  if (!impl.ranges.empty()) {
+    impl.newest = impl.ranges.back().through;
+    return Scan::found;
+  }
   return ended ? Scan::none : Scan::more;
 }
 
@@ -148,6 +152,8 @@ protocol::CheckpointSource LogReader::checkpoint() const {
   SLUICE_CHECK(at_boundary());
   return impl_->sequencer.checkpoint();
 }
+
+std::uint64_t LogReader::newest_clock() const { return impl_->newest; }
 
 std::uint64_t LogReader::offset() const {
   return at_boundary() ? impl_->sequencer.resume_offset() : impl_->at;

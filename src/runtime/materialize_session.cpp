@@ -14,6 +14,7 @@
 #include "sluice/runtime/connector_state.hpp"
 #include "sluice/runtime/log_reader.hpp"
 #include "sluice/runtime/row.hpp"
+#include "sluice/runtime/uuid.hpp"
 #include "source_filter.hpp"
 
 namespace sluice::runtime {
@@ -66,6 +67,7 @@ struct Source {
   std::uint64_t finish_limit = no_limit;  // where finish() ends
   std::uint64_t replay_limit = no_limit;  // where the transaction ends that is repeated
   bool at_boundary = true;
+  std::int64_t newest_unix_ns = 0;  // when what was read last was published
   std::string prev_max, next_max;
 };
 
@@ -174,6 +176,8 @@ struct MaterializeSession::Impl {
   Task<> transactions(Writer<MaterializeInput>& out);
   Task<> receive(Reader<MaterializeOutput>& in);
   Task<> watch(CollectionLog& log);
+  Task<> limit_stop(Scope& scope);
+  static Task<> until_done(Scope& scope, Task<> work);
 
   Task<> recover();
   Task<> open_sources();
@@ -252,10 +256,24 @@ Task<> MaterializeSession::Impl::session(materialize::Open open) {
   std::set<CollectionLog*> distinct(logs.begin(), logs.end());
   co_await scoped([&](Scope& scope) -> Task<> {
     for (CollectionLog* log : distinct) scope.spawn(watch(*log));
-    co_await all(connect(std::move(open), std::move(io), responses), receive(from_connector),
-                 transactions(requests));
-    scope.cancel();
+    scope.spawn(limit_stop(scope));
+    scope.spawn(until_done(scope, all(connect(std::move(open), std::move(io), responses),
+                                      receive(from_connector), transactions(requests))));
+    co_return;
   });
+}
+
+// What is not done by itself some time after stop() is dropped; it was not committed.
+Task<> MaterializeSession::Impl::limit_stop(Scope& scope) {
+  while (!stopping) co_await changed.wait();
+  co_await context.clock.sleep(options.stop_grace);
+  context.log.warn("stopping without the open transaction; it is read again");
+  scope.cancel();
+}
+
+Task<> MaterializeSession::Impl::until_done(Scope& scope, Task<> work) {
+  co_await std::move(work);
+  scope.cancel();
 }
 
 Task<> MaterializeSession::Impl::connect(materialize::Open open, protocol::MaterializeIo io,
@@ -396,6 +414,7 @@ Task<> MaterializeSession::Impl::read(std::size_t binding, Writer<MaterializeInp
     held_bytes = transaction->combiner->bytes() + transaction->loads.bytes();
   }
   source.at_boundary = source.reader.at_boundary();
+  if (std::uint64_t clock = source.reader.newest_clock()) source.newest_unix_ns = unix_of_clock(clock);
   source.offset = scan == LogReader::Scan::none ? limit : source.reader.offset();
   last_read = binding;
   if (transaction->documents > 0 && transaction->opened == Clock::TimePoint())
@@ -500,6 +519,8 @@ void MaterializeSession::Impl::note() {
     progress.behind_bytes +=
         sources[i]->log.published() - std::min(sources[i]->offset, sources[i]->log.published());
   }
+  for (const auto& source : sources)
+    progress.newest_unix_ns = std::max(progress.newest_unix_ns, source->newest_unix_ns);
   progress.open_seconds += std::chrono::duration<double>(context.clock.now() - transaction->opened).count();
 }
 

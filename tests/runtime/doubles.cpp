@@ -4,6 +4,7 @@
 
 #include <fstream>
 #include <optional>
+#include <set>
 #include <sstream>
 
 #include "sluice/async/scope.hpp"
@@ -11,6 +12,7 @@
 #include "sluice/base/text.hpp"
 #include "sluice/json/tree.hpp"
 #include "sluice/json/write.hpp"
+#include "world.hpp"
 
 namespace sluice::runtime::testing {
 namespace {
@@ -330,6 +332,17 @@ Task<> EndpointMaterialize::run(materialize::Open open, protocol::MaterializeIo 
   Session session(endpoint_, traffic, disable_load_optimization);
   co_await connector::drive(context_, session, std::move(open), std::move(io));
 }
+
+// ---- both sessions ----
+
+namespace {
+Task<> capture_then_finish(World::Start& start) {
+  co_await start.capture->run();
+  start.materialization->finish();
+}
+}  // namespace
+
+Task<> both(World::Start& start) { co_await all(capture_then_finish(start), start.materialization->run()); }
 
 // ---- counts ----
 

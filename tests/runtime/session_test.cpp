@@ -1,92 +1,19 @@
 #include <gtest/gtest.h>
 
-#include "doubles.hpp"
-#include "sluice/async/scope.hpp"
 #include "sluice/base/error.hpp"
 #include "sluice/runtime/apply.hpp"
-#include "sluice/runtime/capture_session.hpp"
-#include "sluice/runtime/materialize_session.hpp"
 #include "sluice/testing/run.hpp"
-#include "temporary_folder.hpp"
+#include "world.hpp"
 
 namespace sluice::runtime {
 namespace {
 
 using sluice::testing::run;
+using testing::both;
 using testing::CaptureScript;
-using testing::CountingCapture;
 using testing::Endpoint;
-using testing::EndpointMaterialize;
-using testing::TemporaryFolder;
 using testing::Traffic;
-
-// One state folder with a capture and a materialization of the same collections, restarted at will.
-struct World {
-  explicit World(CaptureScript s, Endpoint::Authority a = Endpoint::Authority::remote)
-      : script(std::move(s)), authority(a) {
-    for (int i = 0; i < script.bindings; ++i) collections.push_back("acme/c" + std::to_string(i));
-    capture = testing::capture_spec("acme/source", collections);
-    materialization = testing::materialization_spec("acme/sink", collections);
-  }
-
-  // Everything of one start of the engine.
-  struct Start {
-    Start(World& world, Loop& loop)
-        : context(loop.executor(), pool, clock, Log()),
-          store(world.folder.path() / "sluice.db", StateStore::Mode::write, world.faults),
-          endpoint(world.folder.path() / "endpoint", world.authority, world.faults),
-          source(context, world.script),
-          sink(context, endpoint) {
-      for (const std::string& name : world.collections) {
-        logs.push_back(
-            std::make_unique<CollectionLog>(loop.executor(), store, world.folder.path(), name, world.faults));
-        log_pointers.push_back(logs.back().get());
-      }
-      CaptureOptions capture_options("{}", world.folder.path(), world.memory_bytes);
-      capture_options.stop_when_caught_up = true;
-      capture_options.faults = world.faults;
-      MaterializeOptions options("{}", world.folder.path(), world.memory_bytes);
-      options.faults = world.faults;
-      capture = std::make_unique<CaptureSession>(context, store, source, world.capture, "v1", log_pointers,
-                                                 capture_options, capture_progress);
-      materialization = std::make_unique<MaterializeSession>(context, store, sink, world.materialization,
-                                                             "v1", log_pointers, options, progress);
-    }
-    CpuPool pool{2};
-    SteadyClock clock;
-    Context context;
-    StateStore store;
-    std::vector<std::unique_ptr<CollectionLog>> logs;
-    std::vector<CollectionLog*> log_pointers;
-    Endpoint endpoint;
-    CountingCapture source;
-    EndpointMaterialize sink;
-    Progress capture_progress, progress;
-    std::unique_ptr<CaptureSession> capture;
-    std::unique_ptr<MaterializeSession> materialization;
-  };
-
-  std::map<std::pair<std::uint32_t, std::int64_t>, std::int64_t> counts() const {
-    return testing::counts_of(Endpoint(folder.path() / "endpoint", authority).read().rows);
-  }
-
-  TemporaryFolder folder;
-  CaptureScript script;
-  Endpoint::Authority authority;
-  Faults faults;
-  std::size_t memory_bytes = 16_MiB;
-  std::vector<std::string> collections;
-  protocol::CaptureSpec capture;
-  protocol::MaterializationSpec materialization;
-};
-
-Task<> capture_then_finish(World::Start& start) {
-  co_await start.capture->run();
-  start.materialization->finish();
-}
-
-// Both tasks, until the materialization has everything.
-Task<> both(World::Start& start) { co_await all(capture_then_finish(start), start.materialization->run()); }
+using testing::World;
 
 Task<> materialize(World::Start& start) {
   start.materialization->finish();

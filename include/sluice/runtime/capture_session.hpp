@@ -22,6 +22,7 @@ struct CaptureOptions {
   std::size_t memory_bytes;  // of the session without its connector
   Clock::Duration max_transaction = std::chrono::seconds(1);
   bool stop_when_caught_up = false;
+  Clock::Duration stop_grace = std::chrono::seconds(4);  // after stop(), until it is done the hard way
   Faults faults;
 };
 

@@ -32,6 +32,8 @@ class LogReader {
   bool at_boundary() const;
   // Legal at a boundary: what a restart continues from.
   protocol::CheckpointSource checkpoint() const;
+  // When what scan() found last was acknowledged; 0 if it found nothing yet.
+  std::uint64_t newest_clock() const;
   // How far the log has been read, as a measure of progress.
   std::uint64_t offset() const;
 

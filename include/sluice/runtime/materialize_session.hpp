@@ -19,7 +19,8 @@ struct MaterializeOptions {
       : config_json(std::move(config)), spill_folder(std::move(spill)), memory_bytes(memory) {}
   std::string config_json;  // the endpoint configuration as the connector sees it
   std::filesystem::path spill_folder;
-  std::size_t memory_bytes;  // of the session without its connector
+  std::size_t memory_bytes;                              // of the session without its connector
+  Clock::Duration stop_grace = std::chrono::seconds(4);  // after stop(), until it is done the hard way
   Faults faults;
 };
 
