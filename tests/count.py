@@ -1,0 +1,76 @@
+#!/usr/bin/env python3
+"""Adds up the test cases that `meson test` ran in the given build folders; the last line of ./dev test.
+
+A GoogleTest program counts as its cases, any other test as one. A program that failed without a failed case (it
+crashed, hung, or ran none) counts as one failure more.
+"""
+import json
+import os
+import sys
+import xml.etree.ElementTree as xml
+
+
+class Count:
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+        self.names = []
+
+    def add_program(self, build, test):
+        name = test["name"].split(" / ")[-1]
+        cases = self.cases_of(os.path.join(build, name + ".xml"))
+        failed_before = self.failed
+        if cases is None:
+            self.add_result(test["result"])
+        else:
+            for case in cases:
+                self.add_case(case)
+            if test["result"] not in ("OK", "SKIP", "EXPECTEDFAIL") and self.failed == failed_before:
+                self.failed += 1
+        if self.failed > failed_before:
+            self.names.append(f"{build}: {name}: {self.failed - failed_before} failed ({test['result']})")
+
+    @staticmethod
+    def cases_of(path):
+        """The case elements of a GoogleTest report; none if there is no whole report."""
+        try:
+            return list(xml.parse(path).getroot().iter("testcase"))
+        except (OSError, xml.ParseError):
+            return None
+
+    def add_case(self, case):
+        if case.find("failure") is not None or case.find("error") is not None:
+            self.failed += 1
+        elif case.get("status") == "notrun" or case.get("result") in ("skipped", "suppressed"):
+            self.skipped += 1
+        else:
+            self.passed += 1
+
+    def add_result(self, result):
+        if result in ("OK", "EXPECTEDFAIL"):
+            self.passed += 1
+        elif result == "SKIP":
+            self.skipped += 1
+        else:
+            self.failed += 1
+
+
+def main():
+    count = Count()
+    for build in sys.argv[1:]:
+        log = os.path.join(build, "meson-logs", "testlog.json")
+        try:
+            with open(log, encoding="utf-8") as lines:
+                for line in lines:
+                    count.add_program(build, json.loads(line))
+        except OSError:
+            count.failed += 1
+            count.names.append(f"{build}: no tests ran")
+    for name in count.names:
+        print(name)
+    skipped = f", {count.skipped} skipped" if count.skipped else ""
+    print(f"{count.passed} passed, {count.failed} failed{skipped}")
+    sys.exit(1 if count.failed or not count.passed else 0)
+
+
+if __name__ == "__main__":
+    main()
