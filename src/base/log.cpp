@@ -20,11 +20,21 @@ void append_quoted(std::string& out, std::string_view text) {
   out += '"';
   for (char c : text) {
     switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
       default:
         if (static_cast<unsigned char>(c) < 0x20)
           fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned>(c));
@@ -48,10 +58,14 @@ std::string quoted(std::string_view text) {
 std::string_view color_of(LogLevel level) {
   switch (level) {
     case LogLevel::trace:
-    case LogLevel::debug: return "\x1b[90m";
-    case LogLevel::info: return "\x1b[36m";
-    case LogLevel::warn: return "\x1b[33m";
-    default: return "\x1b[31m";
+    case LogLevel::debug:
+      return "\x1b[90m";
+    case LogLevel::info:
+      return "\x1b[36m";
+    case LogLevel::warn:
+      return "\x1b[33m";
+    default:
+      return "\x1b[31m";
   }
 }
 
@@ -77,12 +91,18 @@ LogField kv_json(std::string_view key, std::string json) { return {std::string(k
 
 std::string_view name(LogLevel level) {
   switch (level) {
-    case LogLevel::trace: return "trace";
-    case LogLevel::debug: return "debug";
-    case LogLevel::info: return "info";
-    case LogLevel::warn: return "warn";
-    case LogLevel::error: return "error";
-    case LogLevel::fatal: return "fatal";
+    case LogLevel::trace:
+      return "trace";
+    case LogLevel::debug:
+      return "debug";
+    case LogLevel::info:
+      return "info";
+    case LogLevel::warn:
+      return "warn";
+    case LogLevel::error:
+      return "error";
+    case LogLevel::fatal:
+      return "fatal";
   }
   return "error";
 }
@@ -92,7 +112,8 @@ LogLevel parse_log_level(std::string_view text) {
   if (level.empty()) return LogLevel::info;
   if (level == "warning") return LogLevel::warn;
   if (level == "panic") return LogLevel::fatal;
-  for (LogLevel known : {LogLevel::trace, LogLevel::debug, LogLevel::info, LogLevel::warn, LogLevel::error, LogLevel::fatal})
+  for (LogLevel known :
+       {LogLevel::trace, LogLevel::debug, LogLevel::info, LogLevel::warn, LogLevel::error, LogLevel::fatal})
     if (level == name(known)) return known;
   throw Error(Error::Kind::config, fmt::format("unknown log level '{}'", text),
               "Use trace, debug, info, warn, error or fatal.");
@@ -110,6 +131,7 @@ struct Log::Impl {
   LogFormat format = LogFormat::json;
   std::shared_ptr<const Sink> sink;  // shared with the handles made by with()
   std::vector<LogField> fields;
+  std::function<void(std::string_view)> observer;  // of status lines
 };
 
 Log::Log() : impl_(std::make_shared<Impl>()) {}
@@ -135,16 +157,26 @@ Log Log::with(std::initializer_list<LogField> fields) const {
   return log;
 }
 
+Log Log::observed(std::function<void(std::string_view)> observer) const {
+  auto impl = std::make_shared<Impl>(*impl_);
+  impl->observer = std::move(observer);
+  Log log;
+  log.impl_ = std::move(impl);
+  return log;
+}
+
 bool Log::enabled(LogLevel level) const { return impl_->sink && level >= impl_->level; }
 
 void Log::status(std::string_view message) const {
+  if (impl_->observer) impl_->observer(message);
   write(LogLevel::info, message, {kv("eventType", "connectorStatus")});
 }
 
 void Log::write(LogLevel level, std::string_view message, std::initializer_list<LogField> fields) const {
   if (!enabled(level)) return;
   using namespace std::chrono;
-  std::string now = text::rfc3339(duration_cast<nanoseconds>(system_clock::now().time_since_epoch()).count(), 3);
+  std::string now =
+      text::rfc3339(duration_cast<nanoseconds>(system_clock::now().time_since_epoch()).count(), 3);
   std::string line;
   if (impl_->format == LogFormat::json) {
     line = fmt::format(R"({{"ts":"{}","level":"{}","msg":{})", now, name(level), quoted(message));
@@ -154,7 +186,8 @@ void Log::write(LogLevel level, std::string_view message, std::initializer_list<
     line += "}\n";
   } else {
     bool color = impl_->format == LogFormat::color;
-    line = fmt::format("{} {}{:5}{} {}", now, color ? color_of(level) : "", name(level), color ? "\x1b[0m" : "", message);
+    line = fmt::format("{} {}{:5}{} {}", now, color ? color_of(level) : "", name(level),
+                       color ? "\x1b[0m" : "", message);
     auto add = [&](const LogField& field) { line += fmt::format(" {}={}", field.key, field.json); };
     for (const LogField& field : impl_->fields) add(field);
     for (const LogField& field : fields) add(field);

@@ -46,6 +46,8 @@ class Log {
 
   // The same sink with fields that every line gets.
   Log with(std::initializer_list<LogField> fields) const;
+  // The same, and `observer` gets every status line besides, on the thread that says it.
+  Log observed(std::function<void(std::string_view status)> observer) const;
   bool enabled(LogLevel level) const;
 
   template <class... Fields>

@@ -1,0 +1,71 @@
+#include "display.hpp"
+
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "sluice/base/text.hpp"
+
+namespace sluice::tools {
+namespace {
+
+void write_all(std::string_view bytes) {
+  while (!bytes.empty()) {
+    ssize_t n = ::write(STDERR_FILENO, bytes.data(), bytes.size());
+    if (n < 0 && errno != EINTR && errno != EAGAIN) return;  // nowhere left to say so
+    if (n > 0) bytes.remove_prefix(static_cast<std::size_t>(n));
+  }
+}
+
+std::size_t columns() {
+  winsize size{};
+  return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+}  // namespace
+
+Display::~Display() {
+  // The last state of the block stays on the screen.
+  if (terminal_ && drawn_ > 0) write_all("\n");
+}
+
+std::string Display::erase() {
+  std::string out;
+  if (drawn_ > 0) out = fmt::format("\r\x1b[{}A\x1b[J", drawn_ - 1);
+  if (drawn_ == 1) out = "\r\x1b[J";
+  drawn_ = 0;
+  return out;
+}
+
+std::string Display::draw() const {
+  std::string out;
+  std::size_t width = columns() - 1;
+  for (const std::string& line : block_) {
+    if (!out.empty()) out += '\n';
+    out += text::cut_utf8(line, width);
+  }
+  return out;
+}
+
+void Display::log(std::string_view line) {
+  std::lock_guard lock(mutex_);
+  if (!terminal_) return write_all(line);
+  std::string out = erase();
+  out += line;
+  out += draw();
+  drawn_ = block_.size();
+  write_all(out);
+}
+
+void Display::show(std::vector<std::string> lines) {
+  std::lock_guard lock(mutex_);
+  std::string out = erase();
+  block_ = std::move(lines);
+  out += draw();
+  drawn_ = block_.size();
+  write_all(out);
+}
+
+}  // namespace sluice::tools

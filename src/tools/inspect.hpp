@@ -1,0 +1,22 @@
+#pragma once
+#include <filesystem>
+#include <string>
+
+#include "sluice/async/context.hpp"
+
+namespace sluice::tools {
+
+struct InspectOptions {
+  std::string catalog, name;
+  std::filesystem::path connectors;
+  std::filesystem::path state = "sluice-state";
+};
+
+// Each prints JSON lines on standard output.
+Task<> print_spec(Context& context, InspectOptions options);
+// Builds every task against its endpoint without changing anything, and prints the built specs.
+Task<> print_validated(Context& context, InspectOptions options);
+Task<> print_documents(Context& context, InspectOptions options);
+Task<> print_state(Context& context, InspectOptions options);
+
+}  // namespace sluice::tools

@@ -1,0 +1,172 @@
+// The `sluice` command: architecture.md §3, docs/running.md.
+#include <fmt/format.h>
+#include <signal.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <iostream>
+#include <thread>
+
+#include "discover.hpp"
+#include "display.hpp"
+#include "inspect.hpp"
+#include "run.hpp"
+#include "sluice/async/loop.hpp"
+#include "sluice/base/bytes.hpp"
+#include "sluice/base/error.hpp"
+
+namespace sluice::tools {
+namespace {
+
+struct Settings {
+  std::string log_level, log_format;
+  bool json = false;
+  std::string memory = "256MiB";
+  int grace_s = 20;
+  RunOptions run;
+  DiscoverOptions discover;
+  InspectOptions inspect;
+};
+
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value ? value : "";
+}
+
+// "256MiB", "1G", "1000000": bytes.
+std::size_t parse_bytes(const std::string& text) {
+  std::size_t end = 0;
+  unsigned long long number = 0;
+  try {
+    number = std::stoull(text, &end);
+  } catch (const std::exception&) {
+    end = 0;
+  }
+  std::string unit = end ? text.substr(end) : "?";
+  std::size_t factor = 0;
+  if (unit.empty() || unit == "B") factor = 1;
+  if (unit == "K" || unit == "KiB") factor = 1_KiB;
+  if (unit == "M" || unit == "MiB") factor = 1_MiB;
+  if (unit == "G" || unit == "GiB") factor = 1_GiB;
+  if (factor == 0 || number == 0)
+    throw Error(Error::Kind::config, fmt::format("'{}' is not an amount of memory", text),
+                "Write for example 256MiB or 1G.");
+  if (number * factor < 96_MiB)
+    throw Error(Error::Kind::config, fmt::format("--memory {} is too little", text),
+                "Sluice needs at least 96MiB.");
+  return number * factor;
+}
+
+// Builds loop, pool, clock and log, runs the command, prints the final error. The one place that does.
+int execute(const Settings& settings, Task<> (*command)(Context&, const Settings&, Display&)) {
+  ::signal(SIGPIPE, SIG_IGN);
+  bool json = settings.json;
+  Display display(!json && ::isatty(STDERR_FILENO));
+  Log log;
+  try {
+    std::string format = json ? "json" : environment("LOG_FORMAT");
+    LogFormat parsed = parse_log_format(format);
+    if (parsed == LogFormat::color && !display.terminal()) parsed = LogFormat::text;
+    std::string level = settings.log_level.empty() ? environment("LOG_LEVEL") : settings.log_level;
+    log = Log(parse_log_level(level), parsed, [&display](std::string_view line) { display.log(line); });
+    CpuPool pool(std::max(2u, std::thread::hardware_concurrency()));
+    SteadyClock clock;
+    Loop loop;
+    Context context(loop.executor(), pool, clock, log);
+    loop.run(command(context, settings, display));
+    return 0;
+  } catch (const Error& e) {
+    if (!log.enabled(LogLevel::error)) log = Log::to_stderr(LogLevel::info, LogFormat::text);
+    log.error(e.what());
+  } catch (const std::exception& e) {
+    log.error(e.what());
+  }
+  return 1;
+}
+
+Task<> run_command(Context& context, const Settings& settings, Display& display) {
+  RunOptions options = settings.run;
+  options.memory_bytes = parse_bytes(settings.memory);
+  options.grace = std::chrono::seconds(settings.grace_s);
+  co_await run(context, std::move(options), display);
+}
+Task<> discover_command(Context& context, const Settings& settings, Display&) {
+  co_await discover(context, settings.discover);
+}
+Task<> spec_command(Context& context, const Settings& settings, Display&) {
+  co_await print_spec(context, settings.inspect);
+}
+Task<> validate_command(Context& context, const Settings& settings, Display&) {
+  co_await print_validated(context, settings.inspect);
+}
+Task<> read_command(Context& context, const Settings& settings, Display&) {
+  co_await print_documents(context, settings.inspect);
+}
+Task<> state_command(Context& context, const Settings& settings, Display&) {
+  co_await print_state(context, settings.inspect);
+}
+
+int main(int argc, char** argv) {
+  Settings settings;
+  CLI::App app("Moves data as it changes: captures, collections and materializations on one machine.",
+               "sluice");
+  app.require_subcommand(1);
+  app.set_version_flag("--version", std::string("sluice ") + SLUICE_VERSION);
+  auto common = [&](CLI::App* command) {
+    command->add_option("--log-level", settings.log_level,
+                        "trace, debug, info, warn or error (default: LOG_LEVEL, else info)");
+    command->add_flag("--json,--log-json", settings.json, "Log lines as JSON");
+  };
+
+  CLI::App* run = app.add_subcommand("run", "Runs the tasks of a catalog until it is stopped");
+  run->add_option("catalog,--source", settings.run.catalog, "Catalog file")->required();
+  run->add_option("--state", settings.run.state, "Folder of collections and task state")
+      ->capture_default_str();
+  run->add_flag("--once", settings.run.once, "End when everything that exists now has arrived");
+  run->add_option("--name", settings.run.names, "Only this task; may be repeated");
+  run->add_option("--memory", settings.memory, "Memory of the whole process")->capture_default_str();
+  run->add_option("--connector-path", settings.run.connectors, "Folder of connector binaries, by image name");
+  run->add_option("--grace", settings.grace_s, "Seconds that a connector process has to end")
+      ->capture_default_str();
+  common(run);
+
+  CLI::App* discover = app.add_subcommand("discover", "Writes a catalog of what a system holds");
+  add_options(*discover, settings.discover);
+  common(discover);
+
+  CLI::App* spec = app.add_subcommand("spec", "Prints what a connector says of itself");
+  CLI::App* validate = app.add_subcommand("validate", "Checks a catalog against its endpoints");
+  for (CLI::App* command : {spec, validate}) {
+    command->add_option("catalog,--source", settings.inspect.catalog, "Catalog file")->required();
+    command->add_option("--name", settings.inspect.name, "Only this task");
+    command->add_option("--connector-path", settings.inspect.connectors,
+                        "Folder of connector binaries, by image name");
+    common(command);
+  }
+  CLI::App* read = app.add_subcommand("read", "Prints the committed documents of a collection, one a line");
+  read->add_option("--collection", settings.inspect.name, "Name of the collection")->required();
+  CLI::App* state = app.add_subcommand("state", "Prints what is stored for a task");
+  state->add_option("--name", settings.inspect.name, "Name of the task; none lists them");
+  for (CLI::App* command : {read, state}) {
+    command->add_option("--state", settings.inspect.state, "Folder of collections and task state")
+        ->capture_default_str();
+    common(command);
+  }
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? 0 : 2;
+  }
+  if (*run) return execute(settings, run_command);
+  if (*discover) return execute(settings, discover_command);
+  if (*spec) return execute(settings, spec_command);
+  if (*validate) return execute(settings, validate_command);
+  if (*read) return execute(settings, read_command);
+  return execute(settings, state_command);
+}
+
+}  // namespace
+}  // namespace sluice::tools
+
+int main(int argc, char** argv) { return sluice::tools::main(argc, argv); }

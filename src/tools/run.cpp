@@ -1,0 +1,381 @@
+#include "run.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <csignal>
+#include <map>
+#include <random>
+
+#include "connectors.hpp"
+#include "sluice/async/loop.hpp"
+#include "sluice/async/retry.hpp"
+#include "sluice/async/scope.hpp"
+#include "sluice/base/bytes.hpp"
+#include "sluice/base/error.hpp"
+#include "sluice/runtime/apply.hpp"
+#include "sluice/runtime/build.hpp"
+#include "sluice/runtime/capture_session.hpp"
+#include "sluice/runtime/materialize_session.hpp"
+#include "state_folder.hpp"
+#include "task_view.hpp"
+
+namespace sluice::tools {
+namespace {
+
+using namespace std::chrono_literals;
+using runtime::CaptureDef;
+using runtime::CollectionLog;
+using runtime::MaterializationDef;
+using runtime::StateStore;
+
+constexpr std::size_t process_itself = 40_MiB;  // code, libraries and what no budget counts
+constexpr auto healthy_after = 60s;
+
+// What all tasks of a run share. Lives on the loop.
+class Run {
+ public:
+  Run(Context& context, RunOptions options, Display& display)
+      : context_(context),
+        options_(std::move(options)),
+        display_(display),
+        catalog_(runtime::load_catalog(options_.catalog)),
+        folder_(options_.state),
+        store_(folder_.database(), StateStore::Mode::write),
+        changed_(context.executor) {
+    for (const std::string& warning : catalog_.warnings) context_.log.warn(warning);
+  }
+
+  Task<> run();
+
+ private:
+  // One task of the catalog and its running session, if there is one.
+  template <class Def, class Session>
+  struct Job {
+    Job(const Def& d, bool capture, Context c) : def(d), view(d.name, capture), context(std::move(c)) {}
+    Def def;
+    TaskView view;
+    Context context;
+    Session* session = nullptr;
+  };
+  using CaptureJob = Job<CaptureDef, runtime::CaptureSession>;
+  using MaterializeJob = Job<MaterializationDef, runtime::MaterializeSession>;
+
+  void choose_tasks();
+  std::size_t share() const;
+  ConnectorOptions connector_options() const;
+  runtime::BuildContext build_context() const;
+  CollectionLog& log_of(const std::string& collection);
+
+  Task<> captures();
+  Task<> repeat_capture(CaptureJob& job);
+  Task<> capture(CaptureJob& job);
+  Task<> repeat_materialization(MaterializeJob& job);
+  Task<> materialize(MaterializeJob& job);
+  Task<runtime::BuiltMaterialization> build_materialization(MaterializeJob& job,
+                                                            protocol::Materialize& connector);
+  template <class JobType, class Once>
+  Task<> repeat(JobType& job, Once once, std::chrono::seconds interval);
+  Task<> pause(Clock::Duration duration);
+  Task<> watch_signals(Scope& scope);
+  Task<> show_progress();
+  void show_once();
+  void stop();
+
+  Context& context_;
+  RunOptions options_;
+  Display& display_;
+  runtime::Catalog catalog_;
+  StateFolder folder_;
+  StateStore store_;
+  std::map<std::string, std::unique_ptr<CollectionLog>> logs_;
+  std::vector<std::unique_ptr<CaptureJob>> captures_;
+  std::vector<std::unique_ptr<MaterializeJob>> materializations_;
+  Event changed_;  // stopping_ was set
+  bool stopping_ = false;
+  bool captures_ended_ = false;  // --once: what is published now is all there will be
+  std::exception_ptr failure_;   // of a task that could not go on while others did
+};
+
+template <class Session>
+class Attached {
+ public:
+  Attached(Session*& slot, Session& session) : slot_(slot) { slot_ = &session; }
+  ~Attached() { slot_ = nullptr; }
+  Attached(const Attached&) = delete;
+  Attached& operator=(const Attached&) = delete;
+
+ private:
+  Session*& slot_;
+};
+
+void Run::choose_tasks() {
+  std::vector<std::string> names = options_.names;
+  auto wanted = [&](const std::string& name) {
+    if (options_.names.empty()) return true;
+    auto at = std::find(names.begin(), names.end(), name);
+    if (at != names.end()) names.erase(at);
+    return std::find(options_.names.begin(), options_.names.end(), name) != options_.names.end();
+  };
+  for (const auto& [name, def] : catalog_.captures)
+    if (wanted(name) && !def.shards.disable)
+      captures_.push_back(std::make_unique<CaptureJob>(def, true, context_));
+  for (const auto& [name, def] : catalog_.materializations)
+    if (wanted(name) && !def.shards.disable)
+      materializations_.push_back(std::make_unique<MaterializeJob>(def, false, context_));
+  if (!names.empty())
+    throw Error(Error::Kind::config, fmt::format("{} has no task '{}'", options_.catalog, names.front()),
+                "Name a capture or a materialization of the catalog.");
+  if (captures_.empty() && materializations_.empty())
+    throw Error(Error::Kind::config, fmt::format("{} has no tasks to run", options_.catalog),
+                "Add a capture or a materialization, or write one with `sluice discover`.");
+  auto prepare = [&](auto& jobs) {
+    for (auto& job : jobs) {
+      TaskView* view = &job->view;
+      Clock* clock = &context_.clock;
+      job->context.log =
+          context_.log.with({kv("task", view->name())}).observed([view, clock](std::string_view status) {
+            view->status(status, clock->now());
+          });
+      job->context.memory_bytes = share();
+    }
+  };
+  prepare(captures_);
+  prepare(materializations_);
+}
+
+// Each task has a session and a connector.
+std::size_t Run::share() const {
+  std::size_t budget = std::max(options_.memory_bytes, 2 * process_itself) - process_itself;
+  return budget / (2 * std::max<std::size_t>(1, captures_.size() + materializations_.size()));
+}
+
+ConnectorOptions Run::connector_options() const {
+  ConnectorOptions options;
+  options.folder = options_.connectors;
+  options.grace = options_.grace;
+  options.stop_when_caught_up = options_.once;
+  return options;
+}
+
+runtime::BuildContext Run::build_context() const {
+  runtime::BuildContext context;
+  context.catalog = &catalog_;
+  return context;
+}
+
+CollectionLog& Run::log_of(const std::string& collection) {
+  std::unique_ptr<CollectionLog>& log = logs_[collection];
+  if (!log)
+    log = std::make_unique<CollectionLog>(context_.executor, store_, folder_.collections(), collection);
+  return *log;
+}
+
+Task<> Run::pause(Clock::Duration duration) {
+  Clock::TimePoint due = context_.clock.now() + duration;
+  while (!stopping_ && context_.clock.now() < due) co_await context_.clock.wait(changed_, due);
+}
+
+// Runs sessions of a task until it is stopped; a transient failure is followed by another session after a
+// pause.
+template <class JobType, class Once>
+Task<> Run::repeat(JobType& job, Once once, std::chrono::seconds interval) {
+  Backoff backoff(1s, 60s, 0.2, std::random_device()());
+  while (!stopping_) {
+    Clock::TimePoint start = context_.clock.now();
+    Clock::Duration wait{};
+    try {
+      co_await once(job);
+      if (options_.once) break;
+      wait = std::max(Clock::Duration::zero(), start + interval - context_.clock.now());
+      if (wait == Clock::Duration::zero()) wait = backoff.next();  // one that ends at once must not spin
+      job.view.phase("waiting for its interval");
+    } catch (Error& e) {
+      e.add(job.def.name);
+      if (options_.once) throw;
+      if (e.kind() != Error::Kind::transient) {
+        // Other tasks go on; without a changed catalog or endpoint this one cannot.
+        job.context.log.error(e.what(), kv("task_ended", true));
+        job.view.phase("failed");
+        failure_ = std::current_exception();
+        co_return;
+      }
+      if (context_.clock.now() - start > healthy_after) backoff.reset();
+      wait = backoff.next();
+      job.context.log.error(e.what(), kv("restart_s", std::chrono::duration<double>(wait).count()));
+      job.view.phase("restarting");
+    }
+    co_await pause(wait);
+  }
+  job.view.phase("ended");
+}
+
+Task<> Run::capture(CaptureJob& job) {
+  job.view.progress() = {};
+  std::unique_ptr<protocol::Capture> connector =
+      make_capture(job.context, job.def.endpoint, connector_options());
+  std::optional<protocol::CaptureSpec> last;
+  if (auto bytes = store_.get(job.def.name, runtime::keys::last_applied))
+    last = protocol::decode_capture_spec(*bytes);
+  const protocol::CaptureSpec* last_spec = last ? &*last : nullptr;
+  std::string last_version = store_.get(job.def.name, runtime::keys::last_version).value_or("");
+
+  job.view.phase("validating");
+  protocol::capture::SpecRequest ask;
+  ask.config_json = "{}";
+  protocol::capture::Spec spec = co_await connector->spec(std::move(ask));
+  protocol::capture::Validate request =
+      runtime::validate_request(build_context(), job.def, last_spec, last_version);
+  protocol::capture::Validated validated = co_await connector->validate(std::move(request));
+  runtime::BuiltCapture built = runtime::build(build_context(), job.def, validated, last_spec);
+
+  std::vector<CollectionLog*> logs;
+  for (const protocol::CaptureBinding& binding : built.spec.bindings)
+    logs.push_back(&log_of(binding.collection->name));
+  runtime::CaptureOptions options(job.def.endpoint.config_json, folder_.path(), share());
+  options.stop_when_caught_up = options_.once;
+  if (job.def.shards.max_txn_duration.count() > 0) options.max_transaction = job.def.shards.max_txn_duration;
+  runtime::CaptureSession session(job.context, store_, *connector, built.spec, built.version, std::move(logs),
+                                  std::move(options), job.view.progress());
+  Attached attached(job.session, session);
+  if (stopping_) session.stop();
+  co_await session.run();
+}
+
+// Validates until no binding is to be backfilled any more.
+Task<runtime::BuiltMaterialization> Run::build_materialization(MaterializeJob& job,
+                                                               protocol::Materialize& connector) {
+  std::optional<protocol::MaterializationSpec> last;
+  if (auto bytes = store_.get(job.def.name, runtime::keys::last_applied))
+    last = protocol::decode_materialization_spec(*bytes);
+  const protocol::MaterializationSpec* last_spec = last ? &*last : nullptr;
+  std::string last_version = store_.get(job.def.name, runtime::keys::last_version).value_or("");
+  for (;;) {
+    protocol::materialize::Validate request =
+        runtime::validate_request(build_context(), job.def, last_spec, last_version);
+    protocol::materialize::Validated validated = co_await connector.validate(std::move(request));
+    runtime::BuiltMaterialization built = runtime::build(build_context(), job.def, validated, last_spec);
+    if (built.to_backfill.empty()) co_return built;
+    for (std::size_t binding : built.to_backfill) {
+      ++job.def.bindings[binding].backfill;
+      job.context.log.warn("backfilling a binding whose table does not fit its collection any more",
+                           kv("collection", job.def.bindings[binding].source),
+                           kv("backfill", job.def.bindings[binding].backfill));
+    }
+  }
+}
+
+Task<> Run::materialize(MaterializeJob& job) {
+  job.view.progress() = {};
+  std::unique_ptr<protocol::Materialize> connector =
+      make_materialize(job.context, job.def.endpoint, connector_options());
+  job.view.phase("validating");
+  protocol::materialize::SpecRequest ask;
+  ask.config_json = "{}";
+  protocol::materialize::Spec spec = co_await connector->spec(std::move(ask));
+  runtime::BuiltMaterialization built = co_await build_materialization(job, *connector);
+  std::vector<CollectionLog*> logs;
+  for (const protocol::MaterializationBinding& binding : built.spec.bindings)
+    logs.push_back(&log_of(binding.collection->name));
+  runtime::MaterializeOptions options(job.def.endpoint.config_json, folder_.path(), share());
+  runtime::MaterializeSession session(job.context, store_, *connector, built.spec, built.version,
+                                      std::move(logs), std::move(options), job.view.progress());
+  Attached attached(job.session, session);
+  if (stopping_) session.stop();
+  if (captures_ended_) session.finish();
+  co_await session.run();
+}
+
+Task<> Run::repeat_capture(CaptureJob& job) {
+  auto once = [this](CaptureJob& j) { return capture(j); };
+  co_await repeat(job, once, job.def.interval);
+}
+
+Task<> Run::repeat_materialization(MaterializeJob& job) {
+  auto once = [this](MaterializeJob& j) { return materialize(j); };
+  co_await repeat(job, once, 0s);
+}
+
+// With --once the captures end by themselves, and materializations when they have what is then published.
+Task<> Run::captures() {
+  std::vector<Task<>> tasks;
+  for (auto& job : captures_) tasks.push_back(repeat_capture(*job));
+  co_await all_of(std::move(tasks));
+  captures_ended_ = options_.once;
+  if (!captures_ended_) co_return;
+  for (auto& job : materializations_)
+    if (job->session) job->session->finish();
+}
+
+void Run::stop() {
+  stopping_ = true;
+  changed_.notify_all();
+  for (auto& job : captures_)
+    if (job->session) job->session->stop();
+  for (auto& job : materializations_)
+    if (job->session) job->session->stop();
+}
+
+Task<> Run::watch_signals(Scope& scope) {
+  std::vector<int> signals{SIGINT, SIGTERM};
+  int first = co_await next_signal(signals);
+  context_.log.info("stopping; a second signal ends at once", kv("signal", first));
+  stop();
+  co_await next_signal(signals);
+  scope.cancel();
+}
+
+void Run::show_once() {
+  std::vector<std::string> lines;
+  auto look = [&](auto& jobs) {
+    for (auto& job : jobs) {
+      TaskView::Figures figures = job->view.look(context_.clock);
+      if (display_.terminal()) {
+        lines.push_back(TaskView::line(job->view.name(), figures));
+        continue;
+      }
+      context_.log.info(
+          "progress", kv("task", job->view.name()), kv("phase", figures.phase), kv("rows", figures.rows),
+          kv("rows_per_s", figures.rows_per_s), kv("mb_per_s", figures.mb_per_s),
+          kv_json("lag_s", figures.lag_s ? fmt::format("{:.2f}", *figures.lag_s) : "null"),
+          kv("behind_bytes", figures.behind_bytes),
+          kv_json("remaining_s", figures.remaining_s ? fmt::format("{:.0f}", *figures.remaining_s) : "null"));
+    }
+  };
+  look(captures_);
+  look(materializations_);
+  if (display_.terminal()) display_.show(std::move(lines));
+}
+
+Task<> Run::show_progress() {
+  Clock::Duration interval = display_.terminal() ? Clock::Duration(500ms) : Clock::Duration(5s);
+  for (;;) {
+    co_await context_.clock.sleep(interval);
+    show_once();
+  }
+}
+
+Task<> Run::run() {
+  choose_tasks();
+  co_await scoped([&](Scope& helpers) -> Task<> {
+    helpers.spawn(show_progress());
+    co_await scoped([&](Scope& tasks) -> Task<> {
+      helpers.spawn(watch_signals(tasks));
+      tasks.spawn(captures());
+      for (auto& job : materializations_) tasks.spawn(repeat_materialization(*job));
+      co_return;
+    });
+    helpers.cancel();
+  });
+  show_once();
+  if (failure_) std::rethrow_exception(failure_);
+}
+
+}  // namespace
+
+Task<> run(Context& context, RunOptions options, Display& display) {
+  Run job(context, std::move(options), display);
+  co_await job.run();
+}
+
+}  // namespace sluice::tools
