@@ -52,6 +52,14 @@ Task<int> ChannelCore::item_until(Clock& clock, Clock::TimePoint deadline) {
   co_return 1;
 }
 
+Task<bool> ChannelCore::empty_until(Clock& clock, Clock::TimePoint deadline) {
+  while (count_ != 0 && !reader_gone_) {
+    if (clock.now() >= deadline) co_return false;
+    co_await clock.wait(writable_, deadline);
+  }
+  co_return true;
+}
+
 void ChannelCore::added(std::size_t bytes) {
   used_ += bytes;
   ++count_;

@@ -19,9 +19,12 @@
 namespace sluice {
 namespace {
 
+std::string describe(std::string_view what, const std::string& name, int error) {
+  return fmt::format("{} {}: {}", what, name, std::system_category().message(error));
+}
+
 [[noreturn]] void fail(std::string_view what, const std::string& name, int error) {
-  throw Error(Error::Kind::transient,
-              fmt::format("{} {}: {}", what, name, std::system_category().message(error)));
+  throw Error(Error::Kind::transient, describe(what, name, error));
 }
 
 // Watches a descriptor that it makes non-blocking for its lifetime.
@@ -144,7 +147,7 @@ Task<> ByteWriter::write(std::string_view first, std::string_view second) {
     ssize_t n = ::writev(impl.watched->get(), parts, 2);
     if (n < 0) {
       if (errno == EINTR) continue;
-      if (errno != EAGAIN) fail("writing to", impl.name, errno);
+      if (errno != EAGAIN) throw WriteFailed(describe("writing to", impl.name, errno));
       co_await impl.watched->ready(asio::posix::stream_descriptor::wait_write);
       continue;
     }

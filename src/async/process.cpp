@@ -157,6 +157,8 @@ Fd Process::take_stdout() { return std::move(impl_->out); }
 Fd Process::take_stderr() { return std::move(impl_->err); }
 int Process::pid() const { return impl_->pid; }
 
+bool Process::ended() { return impl_->ended(); }
+
 void Process::signal(int number) {
   if (!impl_->ended()) ::kill(impl_->pid, number);
 }

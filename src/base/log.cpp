@@ -173,6 +173,10 @@ void Log::status(std::string_view message) const {
 }
 
 void Log::write(LogLevel level, std::string_view message, std::initializer_list<LogField> fields) const {
+  write(level, message, std::span<const LogField>(fields.begin(), fields.size()));
+}
+
+void Log::write(LogLevel level, std::string_view message, std::span<const LogField> fields) const {
   if (!enabled(level)) return;
   using namespace std::chrono;
   std::string now =

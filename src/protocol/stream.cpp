@@ -53,13 +53,18 @@ Large encode_some(Encoder<Message>& encoder, Hot kind, const Documents& document
 }  // namespace
 
 template <class Message>
+std::optional<Incoming<Message>> MessageReader<Message>::poll() {
+  std::optional<Item<Message>> item = decoder_.next();
+  if (!item) return std::nullopt;
+  std::size_t size = cost<Message>(*item, decoder_.message_bytes());
+  return Incoming<Message>(std::move(*item), size);
+}
+
+template <class Message>
 Task<std::optional<Incoming<Message>>> MessageReader<Message>::next() {
   for (;;) {
-    std::optional<Item<Message>> item = decoder_.next();
-    if (item) {
-      std::size_t size = cost<Message>(*item, decoder_.message_bytes());
-      co_return Incoming<Message>(std::move(*item), size);
-    }
+    std::optional<Incoming<Message>> incoming = poll();
+    if (incoming) co_return incoming;
     char* room = decoder_.room(least_read);
     std::size_t n = co_await in_.read_some(room, std::min(decoder_.room_size(), most_read));
     if (n == 0) break;

@@ -26,6 +26,8 @@ class MessageReader {
       : in_(std::move(in)), decoder_(codec, frame_limit) {}
   // Documents that are there are not held back for more of them. Nothing at an end between two messages.
   Task<std::optional<Incoming<Message>>> next();
+  // What needs no reading.
+  std::optional<Incoming<Message>> poll();
 
  private:
   ByteReader in_;

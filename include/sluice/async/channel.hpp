@@ -38,6 +38,8 @@ class ChannelCore {
   bool has_room(std::size_t bytes) const;
   Task<> room_for(std::size_t bytes);  // senders are served in the order in which they came
   Task<bool> item();                   // false at the said end; throws Broken when all writers died
+  // False if something is still queued at the deadline; true also when the reader is gone.
+  Task<bool> empty_until(Clock& clock, Clock::TimePoint deadline);
   // 1 an item, 0 the end, -1 the deadline passed.
   Task<int> item_until(Clock& clock, Clock::TimePoint deadline);
   void added(std::size_t bytes);
@@ -95,6 +97,11 @@ class Writer {
     }
     state_->items.emplace_back(std::move(item), cost);
     state_->core.added(cost);
+  }
+  // Returns when the reader has taken all that was sent (or is gone): true; false at the deadline.
+  Task<bool> taken_until(Clock& clock, Clock::TimePoint deadline) {
+    auto alive = state_;
+    co_return co_await alive->core.empty_until(clock, deadline);
   }
   // Says that all was sent. Items still queued are delivered first.
   void close() { state_->core.close(); }

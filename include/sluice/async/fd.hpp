@@ -7,6 +7,7 @@
 
 #include "sluice/async/cpu.hpp"
 #include "sluice/async/task.hpp"
+#include "sluice/base/error.hpp"
 
 namespace sluice {
 
@@ -50,12 +51,18 @@ class ByteReader {
   std::unique_ptr<Impl> impl_;
 };
 
+// What was written reaches nobody.
+class WriteFailed : public Error {
+ public:
+  explicit WriteFailed(std::string what) : Error(Kind::transient, std::move(what)) {}
+};
+
 class ByteWriter {
  public:
   ByteWriter(Executor executor, Fd fd, std::string name);
   ByteWriter(ByteWriter&&) noexcept;
   ~ByteWriter();
-  // Writes all of both, which outlive the call. Throws Error{transient}, also when nobody reads any more
+  // Writes all of both, which outlive the call. Throws WriteFailed, also when nobody reads any more
   // (SIGPIPE must be ignored). If cancelled a part may have been written.
   Task<> write(std::string_view first, std::string_view second = {});
   // The reader sees the end. Nothing may be written any more.

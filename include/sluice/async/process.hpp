@@ -34,7 +34,8 @@ class Process {
   Fd take_stdout();
   Fd take_stderr();
   int pid() const;
-  // Nothing if it has ended.
+  bool ended();
+  // Does nothing if it has ended.
   void signal(int number);
   // Any number of coroutines may wait.
   Task<ExitStatus> wait();

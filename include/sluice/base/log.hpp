@@ -4,6 +4,7 @@
 #include <functional>
 #include <initializer_list>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -69,6 +70,8 @@ class Log {
   // The human status line of a task (eventType connectorStatus).
   void status(std::string_view message) const;
   void write(LogLevel level, std::string_view message, std::initializer_list<LogField> fields) const;
+  // For fields whose number is known only at run time.
+  void write(LogLevel level, std::string_view message, std::span<const LogField> fields) const;
 
  private:
   struct Impl;
