@@ -13,7 +13,7 @@ namespace fs = std::filesystem;
 std::string url_of(const std::string& path, const std::string& root) {
   std::string out = "file://";
   for (const fs::path& part : fs::path(path).lexically_relative(root.empty() ? "." : root))
-    out += "/" + (part == ".." ? std::string("_up_") : part.string());
+    out.append("/").append(part == ".." ? "_up_" : part.string());
   return out;
 }
 
@@ -44,8 +44,9 @@ class Bundler {
     Uri uri = Uri::split(ref.text);
     if (uri.has_scheme || uri.has_authority || uri.path.empty()) return;
     std::string path = relative_to(file, percent_decode(uri.path));
-    std::string fragment = uri.has_fragment ? "#" + std::string(uri.fragment) : "";
-    ref.text = embed(path, {file, ref.line}) + fragment;
+    std::string url = embed(path, {file, ref.line});
+    if (uri.has_fragment) url.append("#").append(uri.fragment);
+    ref.text = std::move(url);
   }
 
   // The URL under which the file is found in $defs.
