@@ -97,7 +97,7 @@ Task<> Child<Request, Response>::converse(Task<> talk) {
     failure = std::current_exception();
   }
   Scope ending(co_await asio::this_coro::executor);
-  ending.spawn(uninterrupted(see_off(failure != nullptr, logs)));
+  ending.spawn(uninterrupted(see_off(patience_after(failure), logs)));
   co_await asio::this_coro::throw_if_cancelled(false);  // or who is cancelled would not even enter join()
   try {
     co_await ending.join();
@@ -197,12 +197,18 @@ Task<> Child<Request, Response>::enforce_end() {
   fail_as_stuck();
 }
 
+// How long it may take to end by itself. One that wrote nonsense and fails right after has more to say.
+template <class Request, class Response>
+Clock::Duration Child<Request, Response>::patience_after(const std::exception_ptr& failure) const {
+  if (is_cancelled(failure)) return Clock::Duration::zero();
+  return failure ? std::min<Clock::Duration>(1s, options_.end_grace) : options_.end_grace;
+}
+
 // Takes a bounded time, whatever the process does.
 template <class Request, class Response>
-Task<> Child<Request, Response>::see_off(bool at_once, Scope& logs) {
+Task<> Child<Request, Response>::see_off(Clock::Duration patience, Scope& logs) {
   close_input();
-  bool ended = false;
-  if (!at_once) ended = co_await within(context_.clock, options_.end_grace, await_exit());
+  bool ended = co_await within(context_.clock, patience, await_exit());
   if (!ended && !process_.ended()) {
     terminated_ = true;
     process_.signal(SIGTERM);

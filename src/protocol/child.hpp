@@ -38,7 +38,8 @@ class Child {
   Task<> attempt(Task<> writing);
   Task<> read_logs();
   Task<> enforce_end();
-  Task<> see_off(bool at_once, Scope& logs);
+  Clock::Duration patience_after(const std::exception_ptr& failure) const;
+  Task<> see_off(Clock::Duration patience, Scope& logs);
   Task<> await_exit();
   void take(const LogRecord& record);
   [[noreturn]] void fail_as_stuck() const;

@@ -405,7 +405,10 @@ class Runtime {
   Task<bool> next() {
     constexpr const char* names[] = {"Opened", "Acknowledged", "Loaded", "Flushed", "StartedCommit"};
     std::optional<MaterializeOutput> output = co_await out_.next();
-    if (output) said_.push_back(names[output->value.index()]);
+    std::size_t count = output ? 1 : 0;
+    if (output)
+      if (auto* found = std::get_if<LoadedDocuments>(&output->value)) count = found->documents.size();
+    for (; count > 0; --count) said_.push_back(names[output->value.index()]);
     co_return output.has_value();
   }
   Writer<MaterializeInput> in_;
