@@ -98,6 +98,7 @@ class Write {
   Producer producer_;
   StateCommit commit_;
   std::vector<Target> logs_;
+  Target* current_ = nullptr;  // being written
   std::vector<std::size_t> by_binding_;
 };
 
@@ -106,6 +107,8 @@ bool Write::piece(std::int64_t unix_nanoseconds) {
     const Combined* document = from_.combiner->next();
     if (!document) return false;
     Target& target = logs_[by_binding_[document->binding]];
+    if (current_ && current_ != &target) current_->turn->pause();
+    current_ = &target;
     std::string& text = target.turn->text();
     std::size_t start = text.size();
     text += document->json;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <optional>
+
 #include "file.hpp"
 #include "sluice/base/bytes.hpp"
 #include "sluice/base/error.hpp"
@@ -24,18 +26,21 @@ std::filesystem::path log_path(const std::filesystem::path& folder, std::string_
 }
 
 struct CollectionLog::Tail {
-  explicit Tail(std::filesystem::path path) : file(std::move(path), File::Mode::create) {}
+  explicit Tail(std::filesystem::path p) : path(std::move(p)) {}
   void flush() {
-    file.write_at(end, text);
+    file->write_at(end, text);
     end += text.size();
     text.clear();
-    if (text.capacity() > kept_bytes) text.shrink_to_fit();
+    if (text.capacity() > kept_bytes) free_text();
   }
-  File file;
-  std::string text;       // appended and not yet written
-  std::uint64_t end = 0;  // where text goes
-  LogPosition position;   // as last committed or prepared
-  bool clean = false;     // the file ends after the acknowledgement of the last committed transaction
+  void free_text() { std::string().swap(text); }
+
+  std::filesystem::path path;
+  std::optional<File> file;  // open during a transaction, so that thousands of idle logs take no descriptors
+  std::string text;          // appended and not yet written
+  std::uint64_t end = 0;     // where text goes
+  LogPosition position;      // as last committed or prepared
+  bool clean = false;        // the file ends after the acknowledgement of the last committed transaction
 };
 
 CollectionLog::CollectionLog(Executor executor, StateStore& store, const std::filesystem::path& folder,
@@ -54,7 +59,7 @@ CollectionLog::CollectionLog(Executor executor, StateStore& store, const std::fi
 
 CollectionLog::~CollectionLog() = default;
 
-const std::filesystem::path& CollectionLog::path() const { return tail_->file.path(); }
+const std::filesystem::path& CollectionLog::path() const { return tail_->path; }
 
 Task<std::unique_ptr<CollectionLog::Transaction>> CollectionLog::begin() {
   while (taken_) co_await released_.wait();
@@ -65,23 +70,26 @@ Task<std::unique_ptr<CollectionLog::Transaction>> CollectionLog::begin() {
 CollectionLog::Transaction::Transaction(CollectionLog& log) : log_(log) {}
 
 CollectionLog::Transaction::~Transaction() {
+  log_.tail_->file.reset();
+  log_.tail_->free_text();
   log_.taken_ = false;
   log_.released_.notify_all();
 }
 
 void CollectionLog::Transaction::restore() {
   Tail& tail = *log_.tail_;
+  tail.file.emplace(tail.path, File::Mode::create);
   if (tail.clean) return;
   tail.position = log_.store_.log_position(log_.collection_);
-  std::uint64_t size = tail.file.size();
+  std::uint64_t size = tail.file->size();
   if (size < tail.position.length)
     throw Error(Error::Kind::config,
                 fmt::format("the log of collection '{}' in {} holds {} bytes, but {} bytes are committed",
-                            log_.collection_, tail.file.path().native(), size, tail.position.length),
+                            log_.collection_, tail.path.native(), size, tail.position.length),
                 "Restore the file, or start over with a new state folder.");
   reach(log_.faults_, "before log restore");
   tail.end = tail.position.length;
-  if (size > tail.end) tail.file.truncate(tail.end);
+  if (size > tail.end) tail.file->truncate(tail.end);
   tail.text = tail.position.acknowledgement;
   tail.flush();
   tail.clean = true;
@@ -100,12 +108,18 @@ void CollectionLog::Transaction::written() {
   reach(log_.faults_, "after log write");
 }
 
+void CollectionLog::Transaction::pause() {
+  if (!log_.tail_->text.empty()) log_.tail_->flush();
+  log_.tail_->free_text();
+}
+
 LogPosition CollectionLog::Transaction::prepare(std::string acknowledgement) {
   Tail& tail = *log_.tail_;
   tail.clean = false;
   reach(log_.faults_, "before log sync");
   tail.flush();
-  tail.file.sync();
+  tail.file->sync();
+  if (tail.position.length == 0) sync_folder(tail.path.parent_path());
   reach(log_.faults_, "after log sync");
   tail.position.length = tail.end;
   tail.position.acknowledgement = std::move(acknowledgement);

@@ -25,8 +25,14 @@ constexpr std::uint64_t piece_bytes = 8_MiB;
 // Lines of a file through one buffer.
 class Lines {
  public:
-  explicit Lines(const std::filesystem::path& path) : file_(path, File::Mode::read) {}
-  const std::filesystem::path& path() const { return file_.path(); }
+  explicit Lines(std::filesystem::path path) : path_(std::move(path)) {}
+  const std::filesystem::path& path() const { return path_; }
+  // Keeps neither memory nor a descriptor until it reads again: thousands of idle logs cost nothing.
+  void release() {
+    file_.reset();
+    std::string().swap(buffer_);
+    size_ = 0;
+  }
 
   // The line at `offset` with its newline, if it ends below `limit`.
   std::optional<std::string_view> at(std::uint64_t offset, std::uint64_t limit) {
@@ -50,14 +56,16 @@ class Lines {
   std::string_view fill(std::uint64_t offset, std::size_t size) {
     if (size <= block_bytes && buffer_.size() > kept_bytes) std::string().swap(buffer_);
     if (buffer_.size() < size) buffer_.resize(size);
-    size_ = file_.read_at(offset, buffer_.data(), size);
+    if (!file_) file_.emplace(path_, File::Mode::read);
+    size_ = file_->read_at(offset, buffer_.data(), size);
     begin_ = offset;
     if (size_ < size)
       throw Error(Error::Kind::transient, fmt::format("{} ends at byte {}, before byte {} that was announced",
                                                       path().native(), offset + size_, offset + size));
     return std::string_view(buffer_).substr(0, size_);
   }
-  File file_;
+  std::filesystem::path path_;
+  std::optional<File> file_;
   std::string buffer_;
   std::uint64_t begin_ = 0;
   std::size_t size_ = 0;
@@ -97,6 +105,7 @@ struct LogReader::Impl {
   Lines lines;
   Sequencer sequencer;
   std::vector<CommittedRange> ranges;
+  std::uint64_t limit = 0;  // of the last scan()
   std::uint64_t newest = 0;
   std::size_t current = 0;  // the range that next() is in
   std::uint64_t at = 0;     // and where
@@ -111,6 +120,7 @@ LogReader::~LogReader() = default;
 LogReader::Scan LogReader::scan(std::uint64_t limit) {
   SLUICE_CHECK(at_boundary());
   Impl& impl = *impl_;
+  impl.limit = limit;
   std::uint64_t begin = impl.sequencer.resume_offset(), offset = begin;
   bool ended = false;
   while (offset - begin < (impl.sequencer.empty() ? piece_bytes : window_bytes)) {
@@ -126,7 +136,9 @@ LogReader::Scan LogReader::scan(std::uint64_t limit) {
     impl.newest = impl.ranges.back().through;
     return Scan::found;
   }
-  return ended ? Scan::none : Scan::more;
+  if (!ended) return Scan::more;
+  impl.lines.release();
+  return Scan::none;
 }
 
 std::optional<std::string_view> LogReader::next() {
@@ -143,6 +155,7 @@ std::optional<std::string_view> LogReader::next() {
     impl.at += line->size();
     if (given) return line->substr(0, line->size() - 1);
   }
+  if (impl.sequencer.resume_offset() >= impl.limit) impl.lines.release();
   return std::nullopt;
 }
 

@@ -59,11 +59,13 @@ class CollectionLog::Transaction {
 
   // The calls below block and belong on the pool, one at a time and in this order.
 
-  // Brings the file to the end of the last committed transaction.
+  // Opens the file and brings it to the end of the last committed transaction.
   void restore();
   // Appends complete lines; text() is for building them in place, and written() must follow each.
   std::string& text();
   void written();
+  // Other logs are written next: keeps no memory meanwhile.
+  void pause();
   // Everything appended is on the disk. The position is what the store must commit.
   LogPosition prepare(std::string acknowledgement);
   // After that commit: appends the acknowledgement line.

@@ -11,7 +11,7 @@ namespace sluice::runtime {
 
 // Reads the committed documents of a collection's log. It looks ahead for acknowledgements first and then
 // reads what they commit, so a transaction of any size needs no memory. Calls block and belong on the CPU
-// pool, one at a time; offsets are of the log file.
+// pool, one at a time; offsets are of the log file, which is open only while there is something to read.
 class LogReader {
  public:
   LogReader(const std::filesystem::path& file, const protocol::CheckpointSource& resume);
