@@ -375,8 +375,8 @@ void Backfill::plan_keyed(BoundTable& table, Chunk& chunk) {
   std::vector<ScanColumn> key;
   for (std::size_t i = 0; i < table.scan_key.size(); ++i) {
     const Column& column = *table.table.find(table.scan_key[i]);
-    key.push_back(
-        {column.name, column.nullable, chunk.mode == TableMode::precise && chunk.codec.collatable(i)});
+    key.push_back({column.name, column.nullable,
+                   chunk.mode == TableMode::precise && chunk.codec.collatable(i), chunk.codec.operators(i)});
   }
   std::vector<std::string> after;
   if (table.scanned) after = chunk.codec.literals(*table.scanned);

@@ -276,7 +276,9 @@ KeyCodec::KeyCodec(const pg::TypeCatalog& types, const std::vector<pg::Oid>& col
       default:
         break;
     }
-    elements_.push_back({kind, pg::quote_table(declared->schema, declared->name)});
+    bool extension = base->kind == 'b' && base->schema != "pg_catalog";
+    elements_.push_back(
+        {kind, pg::quote_table(declared->schema, declared->name), extension ? base->schema : std::string()});
   }
 }
 

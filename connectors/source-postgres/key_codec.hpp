@@ -23,6 +23,10 @@ class KeyCodec {
   // Whether the column's text compares by a collation at all.
   bool collatable(std::size_t column) const;
 
+  // The schema of the column's comparison operators if they are not built in: an extension's need not be on
+  // the search path, and others would be taken silently. Else empty.
+  const std::string& operators(std::size_t column) const { return elements_[column].operators; }
+
   // Appends one key column's value. NULL is the null element.
   void append(std::string& position, std::size_t column, const pg::Field& value) const;
   // Literals with casts, 'x'::"s"."t", or NULL. Throws Error{config} (B-06) if the position has another
@@ -45,6 +49,7 @@ class KeyCodec {
   struct Element {
     Kind kind;
     std::string cast;  // "schema"."type"
+    std::string operators;
   };
   std::vector<Element> elements_;
 };

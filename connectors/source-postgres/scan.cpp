@@ -53,18 +53,24 @@ std::string row_comparison(const std::vector<ScanColumn>& key, const std::vector
   return "(" + left + ") > (" + right + ")";
 }
 
-// The same order with nulls last, written out.
-std::string null_comparison(const std::vector<ScanColumn>& key, const std::vector<std::string>& after,
-                            std::size_t column) {
-  std::string name = expression(key[column]);
-  std::string equal = after[column] == "NULL" ? name + " IS NULL" : name + " = " + after[column];
+std::string operation(const ScanColumn& column, const std::string& name) {
+  return column.operators.empty() ? name
+                                  : "OPERATOR(" + pg::quote_identifier(column.operators) + "." + name + ")";
+}
+
+// The same order written out, with nulls last and each column's own operators.
+std::string long_comparison(const std::vector<ScanColumn>& key, const std::vector<std::string>& after,
+                            std::size_t i) {
+  std::string name = expression(key[i]);
+  bool null = after[i] == "NULL";
+  std::string equal = null ? name + " IS NULL" : name + " " + operation(key[i], "=") + " " + after[i];
   std::string beyond;
-  if (after[column] != "NULL") {
-    beyond = name + " > " + after[column];
-    if (key[column].nullable) beyond += " OR " + name + " IS NULL";
+  if (!null) {
+    beyond = name + " " + operation(key[i], ">") + " " + after[i];
+    if (key[i].nullable) beyond += " OR " + name + " IS NULL";
   }
-  if (column + 1 < key.size()) {
-    std::string next = "(" + equal + " AND " + null_comparison(key, after, column + 1) + ")";
+  if (i + 1 < key.size()) {
+    std::string next = "(" + equal + " AND " + long_comparison(key, after, i + 1) + ")";
     beyond += (beyond.empty() ? "" : " OR ") + next;
   }
   return beyond.empty() ? "false" : "(" + beyond + ")";
@@ -74,9 +80,10 @@ std::string null_comparison(const std::vector<ScanColumn>& key, const std::vecto
 
 std::string keyed_query(const ScanTable& table, const std::vector<ScanColumn>& key,
                         const std::vector<std::string>& after, std::uint64_t limit) {
-  bool nullable = std::any_of(key.begin(), key.end(), [](const ScanColumn& c) { return c.nullable; });
+  bool plain = std::none_of(key.begin(), key.end(),
+                            [](const ScanColumn& c) { return c.nullable || !c.operators.empty(); });
   std::string position;
-  if (!after.empty()) position = nullable ? null_comparison(key, after, 0) : row_comparison(key, after);
+  if (!after.empty()) position = plain ? row_comparison(key, after) : long_comparison(key, after, 0);
   std::string sql = select(table) + where(table, std::move(position)) + " ORDER BY ";
   for (std::size_t i = 0; i < key.size(); ++i) sql += (i == 0 ? "" : ", ") + expression(key[i]);
   return sql + fmt::format(" LIMIT {}", limit);

@@ -13,7 +13,8 @@ namespace sluice::source_postgres {
 struct ScanColumn {
   std::string name;
   bool nullable = false;
-  bool by_c = false;  // compared by COLLATE "C"
+  bool by_c = false;      // compared by COLLATE "C"
+  std::string operators;  // schema of its operators if they are not built in
 };
 
 // What every query of a table's scan has in common.

@@ -46,6 +46,10 @@ void indent(std::string& out, const json::Tree& tree, const json::Node& node, st
 
 }  // namespace
 
+std::string merge(const std::string& state, const std::string& patch) {
+  return runtime::merge_patch(state, patch);
+}
+
 std::size_t Transcript::committed() const {
   std::size_t count = 0;
   for (const Document& document : documents) count += document.checkpoint < patches.size();

@@ -61,6 +61,9 @@ std::string pretty(const std::string& json);
 // Compares with tests/…/snapshots/NAME, or rewrites it if UPDATE_SNAPSHOTS is set.
 void expect_snapshot(const std::string& name, const std::string& text);
 
+// A state with a merge patch applied.
+std::string merge(const std::string& state, const std::string& patch);
+
 // The reduced content of a collection: documents by key, last writer wins per property, deletions remove.
 class Collection {
  public:
