@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <sqlite3.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <filesystem>
@@ -139,7 +140,7 @@ void Statement::failed(int code) {
 void Database::Close::operator()(sqlite3* handle) const noexcept { sqlite3_close_v2(handle); }
 
 Database::Database(std::string path, Access access) : path_(std::move(path)) {
-  check_place(access);
+  require_place(path_);
   sqlite3* handle = nullptr;
   int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   if (access == Access::create) flags |= SQLITE_OPEN_CREATE;
@@ -166,17 +167,20 @@ void Database::prepare_file() const {
 }
 
 // What SQLite would report as "unable to open database file".
-void Database::check_place(Access access) const {
+void Database::require_place(const std::string& path) {
   std::error_code ignored;
-  if (fs::is_directory(path_, ignored))
-    throw Error(Kind::config, fmt::format("database path '{}' is a folder", path_),
+  if (fs::is_directory(path, ignored))
+    throw Error(Kind::config, fmt::format("database path '{}' is a folder", path),
                 "Name a file in it: `path` in the configuration.");
-  if (!fs::is_directory(folder_of(path_), ignored))
-    throw Error(Kind::config,
-                fmt::format("folder '{}' of database path '{}' does not exist", folder_of(path_), path_),
+  std::string folder = folder_of(path);
+  if (!fs::is_directory(folder, ignored))
+    throw Error(Kind::config, fmt::format("folder '{}' of database path '{}' does not exist", folder, path),
                 "Create it, or change `path`.");
-  if (access != Access::create && !fs::exists(path_, ignored))
-    throw Error(Kind::config, fmt::format("database file '{}' does not exist", path_));
+  if (!fs::exists(path, ignored) && ::access(folder.c_str(), W_OK | X_OK) != 0)
+    throw Error(
+        Kind::config,
+        fmt::format("database file '{}' cannot be created: folder '{}' is not writable", path, folder),
+        "Make it writable for this user, or change `path`.");
 }
 
 Statement Database::prepare(std::string_view sql) const { return prepare(sql, 0); }

@@ -62,6 +62,8 @@ class Database {
   // Throws Error{config} naming the path and the way out if there is no such file, no permission, or no
   // SQLite database in it.
   Database(std::string path, Access access);
+  // Throws as the constructor does if `path` neither is a file nor could become one. Creates nothing.
+  static void require_place(const std::string& path);
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
 
@@ -93,7 +95,6 @@ class Database {
   struct Close {
     void operator()(sqlite3* handle) const noexcept;
   };
-  void check_place(Access access) const;
   Statement prepare(std::string_view sql, unsigned flags) const;
 
   std::string path_;

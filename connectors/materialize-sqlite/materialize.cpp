@@ -1,6 +1,3 @@
-#include <fmt/format.h>
-#include <unistd.h>
-
 #include <filesystem>
 
 #include "apply.hpp"
@@ -19,7 +16,6 @@ namespace sluice {
 namespace sqlite {
 namespace {
 
-namespace fs = std::filesystem;
 namespace materialize = protocol::materialize;
 
 constexpr char documentation_url[] = "https://go.estuary.dev/materialize-sqlite";
@@ -43,18 +39,10 @@ const protocol::MaterializationSpec& require_spec(const std::optional<protocol::
 
 sql::InfoSchema read_existing(const std::string& path, const Dialect& dialect,
                               const std::vector<sql::Path>& paths) {
-  if (fs::exists(path)) {
-    Database database(path, Database::Access::existing);
-    return read_schema(database, dialect, paths);
-  }
-  fs::path folder = fs::path(path).parent_path();
-  if (folder.empty()) folder = ".";
-  if (::access(folder.c_str(), W_OK | X_OK) != 0)
-    throw Error(Error::Kind::config,
-                fmt::format("database file '{}' cannot be created: folder '{}' is {}", path, folder.string(),
-                            fs::exists(folder) ? "not writable" : "missing"),
-                "Create the folder, make it writable for this user, or change `path`.");
-  return sql::InfoSchema(dialect);
+  Database::require_place(path);
+  if (!std::filesystem::exists(path)) return sql::InfoSchema(dialect);
+  Database database(path, Database::Access::existing);
+  return read_schema(database, dialect, paths);
 }
 
 // Changes nothing in the file.

@@ -13,14 +13,15 @@ using protocol::MaterializationBinding;
 
 class Planner {
  public:
-  Planner(const Dialect& dialect, const Rules& rules, const InfoSchema& info)
-      : dialect_(dialect), rules_(rules), info_(info) {}
+  // `fresh`: the database holds no checkpoints, so that everything is materialized from the beginning.
+  Planner(const Dialect& dialect, const Rules& rules, const InfoSchema& info, bool fresh)
+      : dialect_(dialect), rules_(rules), info_(info), fresh_(fresh) {}
 
   void binding(const Table& table, const MaterializationBinding& next, const MaterializationBinding* last) {
     const LiveTable* live = info_.find(table.path);
     bool backfill = last && last->backfill != next.backfill;
     if (!live) {
-      if (last && !backfill) notice(Notice::Kind::vanished, table);
+      if (last && !backfill && !fresh_) notice(Notice::Kind::vanished, table);
       return create(table);
     }
     if (live->kind != "table")
@@ -89,7 +90,7 @@ class Planner {
 
   bool needs_rebuild(const Table& table, const LiveTable& live) const {
     Alteration change;
-    Planner scratch(dialect_, rules_, info_);
+    Planner scratch(dialect_, rules_, info_, fresh_);
     scratch.compare(table, live, change);
     return !change.drop_not_null.empty() || !change.migrate.empty() || change.drop_primary_key;
   }
@@ -206,6 +207,7 @@ class Planner {
   const Dialect& dialect_;
   const Rules& rules_;
   const InfoSchema& info_;
+  bool fresh_;
   std::vector<Step> truncations_, changes_;
   std::vector<Notice> notices_;
 };
@@ -255,18 +257,17 @@ Plan plan(const Dialect& dialect, const Rules& rules, const protocol::materializ
   std::vector<Path> paths;
   for (const MaterializationBinding& binding : spec.bindings) paths.push_back(binding.resource_path);
   require_distinct(dialect, paths);
-  const protocol::MaterializationSpec* last =
-      request.last_materialization ? &*request.last_materialization : nullptr;
+  LastBindings last(dialect, request.last_materialization);
   Plan setup;
-  if (!info.find(checkpoints)) {
+  bool fresh = !info.find(checkpoints);
+  if (fresh) {
     Table table = checkpoint_table(dialect, checkpoints);
     setup.steps.push_back(
         {fmt::format("creating table '{}'", checkpoints.back()), dialect.create(table), {}});
   }
-  Planner planner(dialect, rules, info);
+  Planner planner(dialect, rules, info, fresh);
   for (const MaterializationBinding& binding : spec.bindings)
-    planner.binding(table_of(dialect, spec.name, binding), binding,
-                    last_binding(last, binding.resource_path));
+    planner.binding(table_of(dialect, spec.name, binding), binding, last.find(binding.resource_path));
   Plan plan = planner.take();
   plan.steps.insert(plan.steps.begin(), std::make_move_iterator(setup.steps.begin()),
                     std::make_move_iterator(setup.steps.end()));

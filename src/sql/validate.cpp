@@ -342,12 +342,17 @@ int strictness(Type type) {
 
 }  // namespace
 
-const MaterializationBinding* last_binding(const protocol::MaterializationSpec* last, const Path& path) {
-  if (!last) return nullptr;
+LastBindings::LastBindings(const Dialect& dialect, const std::optional<protocol::MaterializationSpec>& last)
+    : dialect_(dialect) {
+  if (!last) return;
   for (const auto* list : {&last->bindings, &last->inactive_bindings})
     for (const MaterializationBinding& binding : *list)
-      if (binding.resource_path == path) return &binding;
-  return nullptr;
+      bindings_.try_emplace(dialect.locate(binding.resource_path), &binding);
+}
+
+const MaterializationBinding* LastBindings::find(const Path& resource_path) const {
+  auto at = bindings_.find(dialect_.locate(resource_path));
+  return at == bindings_.end() ? nullptr : at->second;
 }
 
 void require_distinct(const Dialect& dialect, const std::vector<Path>& paths) {
@@ -380,15 +385,14 @@ protocol::materialize::Validated validate(const Dialect& dialect, const Rules& r
   for (const Resource& r : resources) paths.push_back(r.path);
   require_distinct(dialect, paths);
   protocol::materialize::Validated out;
-  const protocol::MaterializationSpec* last =
-      request.last_materialization ? &*request.last_materialization : nullptr;
+  LastBindings last(dialect, request.last_materialization);
   for (std::size_t i = 0; i < resources.size(); ++i) {
     protocol::materialize::ValidatedBinding& v = out.bindings.emplace_back();
     v.resource_path = resources[i].path;
     v.delta_updates = resources[i].delta_updates;
     v.case_insensitive_fields = dialect.case_insensitive_fields();
-    v.projection_constraints = constraints(dialect, rules, request.bindings[i], resources[i],
-                                           last_binding(last, resources[i].path), info);
+    v.projection_constraints =
+        constraints(dialect, rules, request.bindings[i], resources[i], last.find(resources[i].path), info);
     for (const ProjectionConstraint& c : v.projection_constraints) {
       Constraint& kept = v.constraints.try_emplace(c.field, *c.constraint).first->second;
       if (strictness(c.constraint->type) > strictness(kept.type)) kept = *c.constraint;

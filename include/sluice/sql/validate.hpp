@@ -1,4 +1,6 @@
 #pragma once
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,9 +26,16 @@ struct Resource {
   bool delta_updates = false;
 };
 
-// The binding of `path` in the last specification, a disabled one included, or null.
-const protocol::MaterializationBinding* last_binding(const protocol::MaterializationSpec* last,
-                                                     const Path& path);
+// The bindings of the last specification, disabled ones included, by the table that they name.
+class LastBindings {
+ public:
+  LastBindings(const Dialect& dialect, const std::optional<protocol::MaterializationSpec>& last);
+  const protocol::MaterializationBinding* find(const Path& resource_path) const;
+
+ private:
+  const Dialect& dialect_;
+  std::map<Path, const protocol::MaterializationBinding*> bindings_;
+};
 
 // The paths of two bindings that name one table; throws Error{config}.
 void require_distinct(const Dialect& dialect, const std::vector<Path>& paths);

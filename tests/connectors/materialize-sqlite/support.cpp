@@ -35,7 +35,7 @@ std::vector<std::string> rows(const std::string& file, const std::string& sql) {
   sqlite3* db = nullptr;
   sqlite3_stmt* statement = nullptr;
   std::vector<std::string> out;
-  int code = sqlite3_open_v2(file.c_str(), &db, SQLITE_OPEN_READWRITE, nullptr);
+  int code = sqlite3_open_v2(file.c_str(), &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, nullptr);
   const char* rest = sql.c_str();
   while (code == SQLITE_OK && *rest) {
     code = sqlite3_prepare_v2(db, rest, -1, &statement, &rest);
@@ -164,7 +164,7 @@ Task<> Peer::acknowledge() {
   co_await expect<materialize::Acknowledged>();
 }
 
-Task<std::vector<std::string>> Peer::load(std::vector<std::pair<std::uint32_t, std::string>> keys) {
+Task<std::vector<std::string>> Peer::load(Keys keys) {
   Batch batch;
   for (auto& [of, key] : keys) batch.add(packed(key), of);
   if (!batch.empty()) co_await send(protocol::Loads(std::move(batch)));
@@ -199,8 +199,7 @@ Task<> Peer::commit(protocol::Checkpoint checkpoint) {
   co_await expect<materialize::StartedCommit>();
 }
 
-Task<std::vector<std::string>> Peer::transaction(std::vector<std::pair<std::uint32_t, std::string>> keys,
-                                                 std::vector<Stored> documents,
+Task<std::vector<std::string>> Peer::transaction(Keys keys, std::vector<Stored> documents,
                                                  protocol::Checkpoint checkpoint) {
   co_await acknowledge();
   std::vector<std::string> found = co_await load(std::move(keys));
@@ -214,15 +213,48 @@ Task<> Peer::drain() {
   while (std::optional<MaterializeOutput> rest = co_await from_.next()) require(!rest);
 }
 
-Bench::Bench(std::size_t memory_bytes)
+Task<> SkippingClock::sleep_until(TimePoint time) {
+  now_ = std::max(now_, time);
+  if (at_sleep) at_sleep();
+  co_return;
+}
+
+Bench::Bench(std::size_t memory_bytes, Clock* clock)
     : pool_(2),
-      context_(
-          loop_.executor(), pool_, clock_,
-          Log(LogLevel::debug, LogFormat::text, [this](std::string_view line) { lines_.emplace_back(line); }),
-          memory_bytes),
+      context_(loop_.executor(), pool_, clock ? *clock : clock_,
+               Log(LogLevel::debug, LogFormat::text,
+                   [this](std::string_view line) {
+                     std::lock_guard lock(lines_mutex_);
+                     lines_.emplace_back(line);
+                   }),
+               memory_bytes),
       connector_(make_materialize_sqlite(context_)) {}
 
 Bench::~Bench() = default;
+
+bool Bench::logged(std::string_view text) {
+  std::lock_guard lock(lines_mutex_);
+  return std::ranges::any_of(lines_, [&](const std::string& line) { return line.find(text) != line.npos; });
+}
+
+namespace {
+Task<> one_transaction(Peer peer, Keys keys, std::vector<Stored> documents, std::int64_t n,
+                       std::vector<std::string>& found) {
+  co_await peer.opened();
+  found = co_await peer.transaction(std::move(keys), std::move(documents), checkpoint(n));
+  co_await peer.acknowledge();
+  co_await peer.drain();
+}
+}  // namespace
+
+std::vector<std::string> Bench::transact(const protocol::MaterializationSpec& spec, Keys keys,
+                                         std::vector<Stored> documents, std::int64_t n) {
+  std::vector<std::string> found;
+  session(spec, [&](Peer peer) {
+    return one_transaction(std::move(peer), std::move(keys), std::move(documents), n, found);
+  });
+  return found;
+}
 
 materialize::Validated Bench::validate(materialize::Validate request) {
   return loop_.run(connector_->validate(std::move(request)));

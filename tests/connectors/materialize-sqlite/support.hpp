@@ -1,7 +1,9 @@
 #pragma once
 #include <filesystem>
+#include <functional>
 #include <initializer_list>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -83,6 +85,8 @@ struct Stored {
   bool exists = false, deleted = false;
 };
 
+using Keys = std::vector<std::pair<std::uint32_t, std::string>>;  // binding, JSON array
+
 // What the runtime holds of a session.
 class Peer {
  public:
@@ -91,11 +95,11 @@ class Peer {
 
   Task<protocol::materialize::Opened> opened();
   // A whole transaction; returns the documents loaded for `keys`, sorted.
-  Task<std::vector<std::string>> transaction(std::vector<std::pair<std::uint32_t, std::string>> keys,
-                                             std::vector<Stored> documents, protocol::Checkpoint commit);
+  Task<std::vector<std::string>> transaction(Keys keys, std::vector<Stored> documents,
+                                             protocol::Checkpoint commit);
   // Its parts.
   Task<> acknowledge();
-  Task<std::vector<std::string>> load(std::vector<std::pair<std::uint32_t, std::string>> keys);
+  Task<std::vector<std::string>> load(Keys keys);
   Task<> store(std::vector<Stored> documents);
   Task<> commit(protocol::Checkpoint checkpoint);
   Task<> send(protocol::MaterializeInput::Value value);
@@ -110,14 +114,30 @@ class Peer {
   Reader<protocol::MaterializeOutput> from_;
 };
 
+// Never waits: sleeping moves the time and lets others run.
+class SkippingClock final : public Clock {
+ public:
+  TimePoint now() const override { return now_; }
+  std::int64_t unix_nanoseconds() const override { return now_.time_since_epoch().count(); }
+  Task<> sleep_until(TimePoint time) override;
+  Task<> wait(Event& event, TimePoint) override { return event.wait(); }
+  // Called at each sleep.
+  std::function<void()> at_sleep;
+
+ private:
+  TimePoint now_{};
+};
+
 // Loop, pool and connector of a test.
 class Bench {
  public:
-  explicit Bench(std::size_t memory_bytes = 64 << 20);
+  // `clock`: in place of the steady one.
+  explicit Bench(std::size_t memory_bytes = 64 << 20, Clock* clock = nullptr);
   ~Bench();
   Context& context() { return context_; }
   Loop& loop() { return loop_; }
-  std::vector<std::string>& log() { return lines_; }
+  // Whether a line with this text was logged.
+  bool logged(std::string_view text);
 
   protocol::materialize::Validated validate(protocol::materialize::Validate request);
   protocol::materialize::Applied apply(const protocol::MaterializationSpec& spec,
@@ -134,6 +154,13 @@ class Bench {
     open.materialization = spec;
     open.range = range;
     loop_.run(play(std::move(open), std::move(script)));
+  }
+  // A session of one transaction, committed as checkpoint `n`; what its loads found.
+  std::vector<std::string> transact(const protocol::MaterializationSpec& spec, Keys keys,
+                                    std::vector<Stored> documents, std::int64_t n = 1);
+  std::vector<std::string> transact(const protocol::MaterializationSpec& spec,
+                                    std::vector<Stored> documents) {
+    return transact(spec, {}, std::move(documents));
   }
   // The message that a session ends with, empty if it ends well.
   template <class Script>
@@ -156,6 +183,7 @@ class Bench {
 
   CpuPool pool_;
   SteadyClock clock_;
+  std::mutex lines_mutex_;
   std::vector<std::string> lines_;
   Loop loop_;
   Context context_;
