@@ -5,6 +5,7 @@
 
 #include "allocations.hpp"
 #include "sluice/runtime/schema.hpp"
+#include "sluice/runtime/shape.hpp"
 
 namespace {
 
@@ -69,7 +70,21 @@ void evaluate(benchmark::State& state, const std::string& schema) {
   state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(sorted.size()));
 }
 
+// Schema inference of one more document like those before it (runtime.md §13.2).
+void widen(benchmark::State& state) {
+  runtime::Shape shape = runtime::Shape::nothing();
+  json::Tree tree;
+  tree.parse(sorted);
+  runtime::widen(shape, tree, tree.root());
+  std::size_t before = allocations();
+  for (auto _ : state) benchmark::DoNotOptimize(runtime::widen(shape, tree, tree.root()));
+  state.counters["allocs/doc"] =
+      static_cast<double>(allocations() - before) / static_cast<double>(state.iterations());
+  state.SetItemsProcessed(state.iterations());
+}
+
 BENCHMARK(parse);
+BENCHMARK(widen);
 BENCHMARK_CAPTURE(evaluate, discovered, discovered());
 BENCHMARK_CAPTURE(evaluate, flat_table, flat());
 BENCHMARK_CAPTURE(evaluate, only_type, std::string(R"({"type":"object"})"));
