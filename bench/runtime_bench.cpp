@@ -164,8 +164,7 @@ struct Run {
 };
 
 Task<> drain(Reader<protocol::CaptureOutput> in) {
-  while (co_await in.next()) {
-  }
+  while (auto output = co_await in.next()) output.reset();
 }
 
 Task<> only_say(Loop& loop, Rows& rows) {

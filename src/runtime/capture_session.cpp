@@ -359,8 +359,9 @@ Task<> CaptureSession::Impl::commit(Collected& transaction) {
   }
   if (write.touches_logs()) {
     co_await on_cpu(context.cpu, restore, &write);
-    while (co_await on_cpu(context.cpu, write_piece, &write, context.clock.unix_nanoseconds())) {
-    }
+    // GCC 12 may take an empty loop around an await for unreachable.
+    for (bool more = true; more;)
+      more = co_await on_cpu(context.cpu, write_piece, &write, context.clock.unix_nanoseconds());
   }
   co_await on_cpu(context.cpu, commit_write, &write, context.clock.unix_nanoseconds());
   write.publish();

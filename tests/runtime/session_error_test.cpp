@@ -34,8 +34,7 @@ class ToldCapture final : public protocol::Capture {
     for (CaptureOutput& output : outputs) co_await io.out.send(std::move(output));
     if (waits) {
       said->notify_all();
-      while (co_await io.acknowledgements.next()) {
-      }
+      while (auto acknowledgement = co_await io.acknowledgements.next()) acknowledgement.reset();
     }
     if (never_ends) {
       Event never(co_await asio::this_coro::executor);
