@@ -4,6 +4,8 @@
 
 #include "materialize_sqlite.hpp"
 #include "sluice/base/error.hpp"
+#include "sluice/protocol/check.hpp"
+#include "sluice/protocol/process.hpp"
 #include "source-postgres/source_postgres.hpp"
 
 namespace sluice::tools {
@@ -18,6 +20,27 @@ std::string image_name(std::string_view image) {
   return std::string(image.substr(0, image.find(':')));
 }
 
+protocol::ProcessOptions process(const Context& context, const Endpoint& endpoint,
+                                 const ConnectorOptions& options) {
+  protocol::ProcessOptions child;
+  child.log = context.log;
+  child.codec = endpoint.protobuf ? protocol::Codec::proto : protocol::Codec::json;
+  child.command = endpoint.command;
+  for (const auto& [name, value] : endpoint.env) child.environment[name] = value;
+  if (endpoint.kind == Endpoint::Kind::image) {
+    std::string name = image_name(endpoint.image);
+    if (options.folder.empty())
+      throw Error(Error::Kind::config,
+                  fmt::format("there is no connector for image '{}' in this binary", endpoint.image),
+                  "Give the folder of its binary with --connector-path, or use a local endpoint.");
+    child.command = {(options.folder / name).string()};
+    child.codec = protocol::Codec::proto;
+  }
+  if (options.stop_when_caught_up) child.environment["SHUTDOWN_AFTER_POLLING"] = "yes";
+  child.end_grace = options.grace;
+  return child;
+}
+
 bool linked_in(const Endpoint& endpoint, std::string_view name) {
   return endpoint.kind == Endpoint::Kind::image && image_name(endpoint.image) == name;
 }
@@ -26,16 +49,17 @@ bool linked_in(const Endpoint& endpoint, std::string_view name) {
 
 std::unique_ptr<protocol::Capture> make_capture(Context& context, const Endpoint& endpoint,
                                                 const ConnectorOptions& options) {
-  if (linked_in(endpoint, "source-postgres")) return source_postgres::make_source_postgres(context);
-  (void)options;
-  throw Error(Error::Kind::config, "this connector is not linked in");
+  if (linked_in(endpoint, "source-postgres"))
+    return protocol::checked(context, source_postgres::make_source_postgres(context));
+  return protocol::checked(context, protocol::process_capture(context, process(context, endpoint, options)));
 }
 
 std::unique_ptr<protocol::Materialize> make_materialize(Context& context, const Endpoint& endpoint,
                                                         const ConnectorOptions& options) {
-  if (linked_in(endpoint, "materialize-sqlite")) return make_materialize_sqlite(context);
-  (void)options;
-  throw Error(Error::Kind::config, "this connector is not linked in");
+  if (linked_in(endpoint, "materialize-sqlite"))
+    return protocol::checked(context, make_materialize_sqlite(context));
+  return protocol::checked(context,
+                           protocol::process_materialize(context, process(context, endpoint, options)));
 }
 
 }  // namespace sluice::tools
