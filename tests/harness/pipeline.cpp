@@ -58,7 +58,14 @@ void Pipeline::run_once(std::chrono::seconds patience) {
 }
 
 std::string Pipeline::destination(const Table& table) {
-  return table.schema == "public" ? table.name : table.schema + "_" + table.name;
+  // As source-postgres recommends names, and as tables are named after collections.
+  std::string name = table.schema == "public" ? table.name : table.schema + "_" + table.name;
+  for (char& c : name) {
+    c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    bool kept = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-';
+    if (!kept) c = '_';
+  }
+  return name;
 }
 
 bool Pipeline::verify(Client& client) {

@@ -129,12 +129,12 @@ const std::vector<Table>& shop_tables() {
        {"id"},
        "jsonb_build_object('id', id, 'owner', owner, 'opened', opened::text, 'ratio', ratio, 'ip', host(ip) "
        "|| '/' || masklen(ip), "
-       "'span', trim(concat_ws(' ', nullif((extract(year from span) * 12 + "
+       "'span', CASE WHEN span IS NOT NULL THEN trim(concat_ws(' ', nullif((extract(year from span) * 12 + "
        "extract(month from span))::int, 0) || ' mon', nullif(extract(day from span)::int, 0) || ' day', CASE "
        "WHEN "
        "date_trunc('day', span) <> span THEN regexp_replace(to_char(span - date_trunc('day', span), "
        "'HH24:MI:SS.US'), "
-       "'[.]000000$', '') END)), 'mac', mac::text, "
+       "'[.]000000$', '') END)) END, 'mac', mac::text, "
        "'code', code::bpchar::text || repeat(' ', 4 - length(code::text)), 'bits', bits::text, 'period', "
        "period::text, "
        "'at_time', rtrim(rtrim(to_char(at_time, 'HH24:MI:SS.US'), '0'), '.') || 'Z', 'spare', spare)",
