@@ -131,6 +131,20 @@ TEST(CaptureErrors, AnEmptyCheckpointCommitsTheStateOnly) {
   });
 }
 
+TEST(CaptureErrors, AConnectorNeedNotWaitForItsLastAcknowledgement) {
+  World world{CaptureScript()};
+  run([&](Loop& loop) -> Task<> {
+    World::Start start(world, loop);
+    ToldCapture connector;
+    connector.outputs = list(documents({R"({"id":1})"}), checkpoint(R"({"at":1})"));
+    connector.outputs.front().opened.emplace();
+    connector.outputs.front().opened->explicit_acknowledgements = true;
+    auto session = start.capture_with(world, connector);
+    co_await session->run();
+    EXPECT_GT(start.logs[0]->published(), 0u);
+  });
+}
+
 Task<> stop_when(Event& said, CaptureSession& session) {
   co_await said.wait();
   session.stop();
