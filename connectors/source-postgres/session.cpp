@@ -83,7 +83,9 @@ struct SourceNote {
 // On for captures that began with this connector; a capture taken over goes on as it was.
 bool key_change_as_delete_insert(const Settings& settings, const cdc::CaptureState& state) {
   if (settings.features.key_change_as_delete_insert) return *settings.features.key_change_as_delete_insert;
-  return state.fresh() || SourceNote::parse(state.source_json()).key_changes == delete_insert;
+  std::string noted = SourceNote::parse(state.source_json()).key_changes;
+  // A capture that was killed before its first position has a state without a note; it begins anew.
+  return noted.empty() ? !state.cursor_json().has_value() : noted == delete_insert;
 }
 
 DocumentOptions document_options(const Settings& settings, const cdc::CaptureState& state) {
