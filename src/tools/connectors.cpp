@@ -6,6 +6,7 @@
 #include "sluice/base/error.hpp"
 #include "sluice/protocol/check.hpp"
 #include "sluice/protocol/process.hpp"
+#include "sluice/runtime/discover.hpp"
 #include "source-postgres/source_postgres.hpp"
 
 namespace sluice::tools {
@@ -60,6 +61,18 @@ std::unique_ptr<protocol::Materialize> make_materialize(Context& context, const 
     return protocol::checked(context, make_materialize_sqlite(context));
   return protocol::checked(context,
                            protocol::process_materialize(context, process(context, endpoint, options)));
+}
+
+void bind_source(const runtime::Catalog& catalog, runtime::MaterializationDef& def,
+                 const protocol::materialize::Spec& spec) {
+  if (!def.source) return;
+  auto capture = catalog.captures.find(def.source->capture);
+  if (capture == catalog.captures.end())
+    throw Error(Error::Kind::config,
+                fmt::format("{}: the source capture '{}' of '{}' is not in the catalog", def.place.text(),
+                            def.source->capture, def.name),
+                "Correct the name, or import the file that defines it.");
+  runtime::bind_source(def, capture->second, spec.resource_config_schema_json);
 }
 
 }  // namespace sluice::tools

@@ -25,4 +25,9 @@ std::unique_ptr<protocol::Capture> make_capture(Context& context, const runtime:
 std::unique_ptr<protocol::Materialize> make_materialize(Context& context, const runtime::Endpoint& endpoint,
                                                         const ConnectorOptions& options);
 
+// Adds the bindings that `source` of a materialization asks for. Throws Error{config} if the catalog has no
+// such capture.
+void bind_source(const runtime::Catalog& catalog, runtime::MaterializationDef& def,
+                 const protocol::materialize::Spec& spec);
+
 }  // namespace sluice::tools

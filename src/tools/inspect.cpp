@@ -84,9 +84,14 @@ Task<> print_validated(Context& context, InspectOptions options) {
     if (!options.name.empty() && name != options.name) continue;
     std::unique_ptr<protocol::Materialize> connector =
         make_materialize(context, def.endpoint, connector_options(options));
-    protocol::materialize::Validate request = runtime::validate_request(build, def, nullptr, "");
+    protocol::materialize::SpecRequest ask;
+    ask.config_json = "{}";
+    protocol::materialize::Spec spec = co_await connector->spec(std::move(ask));
+    runtime::MaterializationDef bound = def;
+    bind_source(catalog, bound, spec);
+    protocol::materialize::Validate request = runtime::validate_request(build, bound, nullptr, "");
     protocol::materialize::Validated validated = co_await connector->validate(std::move(request));
-    print(protocol::to_json(runtime::build(build, def, validated, nullptr).spec));
+    print(protocol::to_json(runtime::build(build, bound, validated, nullptr).spec));
   }
 }
 

@@ -273,6 +273,7 @@ Task<> Run::materialize(MaterializeJob& job) {
   protocol::materialize::SpecRequest ask;
   ask.config_json = "{}";
   protocol::materialize::Spec spec = co_await connector->spec(std::move(ask));
+  bind_source(catalog_, job.def, spec);
   runtime::BuiltMaterialization built = co_await build_materialization(job, *connector);
   std::vector<CollectionLog*> logs;
   for (const protocol::MaterializationBinding& binding : built.spec.bindings)
