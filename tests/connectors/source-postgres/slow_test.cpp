@@ -52,7 +52,8 @@ class Slow : public Source {
       auto [out, in] = channel<protocol::CaptureOutput>(context.executor, 8u << 20);
       auto [ack, acks] = channel<protocol::Acknowledged>(context.executor, 1u << 20);
       protocol::CaptureIo io(std::move(out), std::move(acks), true);
-      co_await all(connector->run(open({table}), std::move(io)),
+      protocol::capture::Open request = open({table});
+      co_await all(connector->run(std::move(request), std::move(io)),
                    Counter::read(counter, std::move(in), std::move(ack), merge));
     });
     cpu = cpu_seconds() - cpu;
