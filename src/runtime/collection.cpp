@@ -7,6 +7,7 @@
 #include "document.hpp"
 #include "sluice/base/error.hpp"
 #include "sluice/base/text.hpp"
+#include "sluice/runtime/shape.hpp"
 
 namespace sluice::runtime {
 namespace {

@@ -9,6 +9,7 @@
 #include "sluice/base/error.hpp"
 #include "sluice/json/write.hpp"
 #include "sluice/runtime/collection.hpp"
+#include "sluice/runtime/shape.hpp"
 
 namespace sluice::runtime {
 namespace {

@@ -37,7 +37,7 @@ def includes(path):
 
 def resolve(path, name):
     """The project file that `#include "name"` in `path` means, or None."""
-    for base in ("include", "tests", os.path.dirname(path)):
+    for base in ("include", "tests", "connectors", os.path.dirname(path)):
         candidate = os.path.normpath(os.path.join(base, name))
         if os.path.isfile(os.path.join(ROOT, candidate)):
             return candidate

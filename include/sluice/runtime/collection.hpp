@@ -6,11 +6,12 @@
 
 #include "sluice/protocol/messages.hpp"
 #include "sluice/runtime/catalog.hpp"
-#include "sluice/runtime/shape.hpp"
 
 // From a collection's definition to its spec: read schemas with their built-in references (runtime.md §3),
 // key checks (§2.2), projections (§4.2).
 namespace sluice::runtime {
+
+struct Shape;
 
 // What documents placed in captured documents until they are written (§7.1).
 inline constexpr std::string_view uuid_pointer = "/_meta/uuid";
