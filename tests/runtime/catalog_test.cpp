@@ -8,6 +8,7 @@
 #include "sluice/base/error.hpp"
 #include "sluice/json/write.hpp"
 #include "sluice/runtime/collection.hpp"
+#include "sluice/runtime/schema.hpp"
 
 namespace sluice::runtime {
 namespace {
