@@ -14,8 +14,8 @@ constexpr auto longest_silence = 2min;
 constexpr std::int64_t unix_seconds_of_2000 = 946'684'800;
 // The walsender writes message by message; waking for each costs more than decoding it. Under load the reader
 // therefore lets this much time go by between two waits.
-constexpr auto read_interval = 1ms;
-constexpr std::size_t large_burst = 256;
+constexpr auto read_interval = 200us;
+constexpr std::size_t large_burst = 32;
 
 }  // namespace
 
