@@ -17,6 +17,10 @@ import time
 BENCH = os.path.dirname(os.path.abspath(__file__))
 
 
+def spread(values):
+    return {"median": statistics.median(values), "min": min(values), "max": max(values)} if values else None
+
+
 class Usage:
     """What a process took: wall and CPU seconds, peak RSS in MiB."""
 
@@ -237,7 +241,6 @@ class Bench:
                 rows["rss"].append(mine.rss_mib)
                 if per_row:
                     rows["cpu"].append(mine.cpu / per_row * 1e6)
-        spread = lambda v: {"median": statistics.median(v), "min": min(v), "max": max(v)} if v else None
         result = {"name": name, "case": case, "unit": unit, "ours": spread(rows["ours"]), "limit": spread(rows["limit"]),
                   "ratio": spread(rows["ratio"]), "cpu_us_per_row": statistics.median(rows["cpu"]) if rows["cpu"] else None,
                   "peak_rss_mib": max(rows["rss"]) if rows["rss"] else None, "bar": bar, "holds": None}
@@ -257,10 +260,10 @@ class Bench:
 
 def row_of(r):
     number = lambda v: "-" if v is None else f"{v:,.3g}" if abs(v) < 1000 else f"{v:,.0f}"
-    spread = lambda v: "-" if not v else f"{number(v['median'])} ({number(v['min'])} … {number(v['max'])})"
+    shown = lambda v: "-" if not v else f"{number(v['median'])} ({number(v['min'])} … {number(v['max'])})"
     verdict = {True: "holds", False: "MISSED", None: ""}[r["holds"]]
-    return (f"{r['name']:<9} {r['case']:<26} {r['unit']:<8} {spread(r['ours']):<34} {spread(r['limit']):<34} "
-            f"{spread(r['ratio']):<24} {number(r['cpu_us_per_row']):>7} {number(r['peak_rss_mib']):>6}  {str(r['bar'] or ''):<20} {verdict}")
+    return (f"{r['name']:<9} {r['case']:<26} {r['unit']:<8} {shown(r['ours']):<34} {shown(r['limit']):<34} "
+            f"{shown(r['ratio']):<24} {number(r['cpu_us_per_row']):>7} {number(r['peak_rss_mib']):>6}  {str(r['bar'] or ''):<20} {verdict}")
 
 
 def header():
@@ -276,7 +279,6 @@ def startup(bench):
     run()
     times = [run() for _ in range(max(20, bench.repeats))]
     nothing = [measure(["/bin/true"]).wall * 1000 for _ in range(20)]
-    spread = lambda v: {"median": statistics.median(v), "min": min(v), "max": max(v)}
     bench.add({"name": "startup", "case": "source-postgres spec", "unit": "ms", "ours": spread(times), "limit": spread(nothing),
                "ratio": None, "cpu_us_per_row": None, "peak_rss_mib": None, "bar": "<= 15 ms", "holds": statistics.median(times) <= 15})
     stripped = os.path.join(bench.folder, "stripped")
@@ -333,7 +335,6 @@ def latency(bench):
     for share, most in (("p50", 1.5), ("p99", 2.0)):
         ours = [f[share + "_ms"] for f in figures["ours"]]
         limit = [f[share + "_ms"] for f in figures["limit"]]
-        spread = lambda v: {"median": statistics.median(v), "min": min(v), "max": max(v)}
         ratio = spread([a / b for a, b in zip(ours, limit)])
         holds = ratio["median"] <= most and (share == "p50" or statistics.median(ours) <= 20)
         bench.add({"name": "latency", "case": f"1,000 commits/s, {share}", "unit": "ms", "ours": spread(ours), "limit": spread(limit),
@@ -386,7 +387,7 @@ def growth(bench):
         bench.drop_slots()
         usage = bench.capture("bench_growth", [name], {})
         cpu.append(usage.cpu / rows * 1e6)
-        bench.add({"name": "growth", "case": f"source, {rows:,} rows", "unit": "us/row", "ours": {"median": cpu[-1], "min": cpu[-1], "max": cpu[-1]},
+        bench.add({"name": "growth", "case": f"source, {rows:,} rows", "unit": "us/row", "ours": spread([cpu[-1]]),
                    "limit": None, "ratio": None, "cpu_us_per_row": cpu[-1], "peak_rss_mib": usage.rss_mib, "bar": "within 10 % of the first",
                    "holds": cpu[-1] <= cpu[0] * 1.1})
 
@@ -412,8 +413,7 @@ def memory(bench):
 
 
 def peak(bench, case, usage, bar):
-    spread = {"median": usage.rss_mib, "min": usage.rss_mib, "max": usage.rss_mib}
-    bench.add({"name": "memory", "case": case, "unit": "MiB", "ours": spread, "limit": None, "ratio": None, "cpu_us_per_row": None,
+    bench.add({"name": "memory", "case": case, "unit": "MiB", "ours": spread([usage.rss_mib]), "limit": None, "ratio": None, "cpu_us_per_row": None,
                "peak_rss_mib": usage.rss_mib, "bar": f"<= {bar} MiB", "holds": usage.rss_mib <= bar})
 
 

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "sluice/base/text.hpp"
+#include "sluice/json/pointer.hpp"
 
 namespace sluice::cdc {
 namespace {
@@ -76,15 +77,8 @@ std::string anchor(const TableName& name) {
 }
 
 std::string column_pointer(std::string_view column) {
-  std::string out = "/";
-  for (char c : column) {
-    if (c == '~')
-      out += "~0";
-    else if (c == '/')
-      out += "~1";
-    else
-      out += c;
-  }
+  std::string out;
+  json::append_token(out, column);
   return out;
 }
 

@@ -9,6 +9,7 @@
 #include "sluice/base/error.hpp"
 #include "sluice/base/text.hpp"
 #include "sluice/config/config.hpp"
+#include "sluice/json/pointer.hpp"
 #include "sluice/json/tree.hpp"
 #include "walk.hpp"
 
@@ -399,15 +400,7 @@ void validate(const Shape& shape, void* value, const std::string& path) {
 
 std::string child(std::string_view path, std::string_view key) {
   std::string out(path);
-  out += '/';
-  for (char c : key) {
-    if (c == '~')
-      out += "~0";
-    else if (c == '/')
-      out += "~1";
-    else
-      out += c;
-  }
+  json::append_token(out, key);
   return out;
 }
 

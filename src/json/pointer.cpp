@@ -58,19 +58,21 @@ Pointer Pointer::of(std::vector<std::string> tokens) {
   return pointer;
 }
 
+void append_token(std::string& pointer, std::string_view token) {
+  pointer += '/';
+  for (char c : token) {
+    if (c == '~')
+      pointer += "~0";
+    else if (c == '/')
+      pointer += "~1";
+    else
+      pointer += c;
+  }
+}
+
 std::string Pointer::text() const {
   std::string out;
-  for (const std::string& token : tokens_) {
-    out += '/';
-    for (char c : token) {
-      if (c == '~')
-        out += "~0";
-      else if (c == '/')
-        out += "~1";
-      else
-        out += c;
-    }
-  }
+  for (const std::string& token : tokens_) append_token(out, token);
   return out;
 }
 

@@ -5,11 +5,9 @@
 
 #include <cstdio>
 #include <fstream>
-#include <set>
 
 #include "connectors.hpp"
 #include "sluice/base/error.hpp"
-#include "sluice/base/text.hpp"
 #include "sluice/json/write.hpp"
 #include "sluice/runtime/discover.hpp"
 

@@ -13,6 +13,7 @@
 #include "sluice/runtime/build.hpp"
 #include "sluice/runtime/collection_log.hpp"
 #include "sluice/runtime/log_reader.hpp"
+#include "state_folder.hpp"
 
 namespace sluice::tools {
 namespace {
@@ -22,9 +23,9 @@ void print(std::string_view line) {
   std::fputc('\n', stdout);
 }
 
-template <class Map>
-void require_task(const InspectOptions& options, const Map& captures, const auto& materializations) {
-  if (options.name.empty() || captures.count(options.name) || materializations.count(options.name)) return;
+void require_task(const InspectOptions& options, const runtime::Catalog& catalog) {
+  const std::string& name = options.name;
+  if (name.empty() || catalog.captures.count(name) || catalog.materializations.count(name)) return;
   throw Error(Error::Kind::config, fmt::format("{} has no task '{}'", options.catalog, options.name));
 }
 
@@ -35,7 +36,7 @@ ConnectorOptions connector_options(const InspectOptions& options) {
 }
 
 runtime::StateStore open_store(const InspectOptions& options) {
-  std::filesystem::path file = options.state / "sluice.db";
+  std::filesystem::path file = StateFolder::database_of(options.state);
   if (!std::filesystem::exists(file))
     throw Error(Error::Kind::config, fmt::format("there is no state in {}", options.state.string()),
                 "Name the folder that `sluice run --state` used.");
@@ -46,7 +47,7 @@ runtime::StateStore open_store(const InspectOptions& options) {
 
 Task<> print_spec(Context& context, InspectOptions options) {
   runtime::Catalog catalog = runtime::load_catalog(options.catalog);
-  require_task(options, catalog.captures, catalog.materializations);
+  require_task(options, catalog);
   for (const auto& [name, def] : catalog.captures) {
     if (!options.name.empty() && name != options.name) continue;
     std::unique_ptr<protocol::Capture> connector =
@@ -69,7 +70,7 @@ Task<> print_spec(Context& context, InspectOptions options) {
 
 Task<> print_validated(Context& context, InspectOptions options) {
   runtime::Catalog catalog = runtime::load_catalog(options.catalog);
-  require_task(options, catalog.captures, catalog.materializations);
+  require_task(options, catalog);
   runtime::BuildContext build;
   build.catalog = &catalog;
   for (const auto& [name, def] : catalog.captures) {
@@ -98,7 +99,7 @@ Task<> print_validated(Context& context, InspectOptions options) {
 Task<> print_documents(Context&, InspectOptions options) {
   runtime::StateStore store = open_store(options);
   std::uint64_t committed = store.log_position(options.name).length;
-  std::filesystem::path file = runtime::log_path(options.state / "collections", options.name);
+  std::filesystem::path file = runtime::log_path(StateFolder::collections_of(options.state), options.name);
   if (committed == 0) {
     throw Error(
         Error::Kind::config,

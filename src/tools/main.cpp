@@ -4,7 +4,6 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdlib>
-#include <iostream>
 #include <thread>
 
 #include "discover.hpp"
@@ -19,7 +18,7 @@ namespace sluice::tools {
 namespace {
 
 struct Settings {
-  std::string log_level, log_format;
+  std::string log_level;
   bool json = false;
   std::string memory = "256MiB";
   int grace_s = 20;

@@ -15,8 +15,15 @@ class StateFolder {
   StateFolder& operator=(const StateFolder&) = delete;
 
   const std::filesystem::path& path() const { return folder_; }
-  std::filesystem::path collections() const { return folder_ / "collections"; }
-  std::filesystem::path database() const { return folder_ / "sluice.db"; }
+  std::filesystem::path collections() const { return collections_of(folder_); }
+  std::filesystem::path database() const { return database_of(folder_); }
+  // The same, for who only reads and takes no lock.
+  static std::filesystem::path collections_of(const std::filesystem::path& folder) {
+    return folder / "collections";
+  }
+  static std::filesystem::path database_of(const std::filesystem::path& folder) {
+    return folder / "sluice.db";
+  }
 
  private:
   std::filesystem::path folder_;

@@ -141,20 +141,14 @@ int demo(const Settings& settings) {
 
   say("Starting a private PostgreSQL ...");
   sluice::testing::PrivatePostgres server;
-  std::string dsn = fmt::format("host={} port={} user={} password={} dbname=postgres", server.host,
-                                server.port(), server.user, server.password());
+  std::string dsn = harness::dsn(server);
   harness::Client client(dsn);
   say(fmt::format("Creating the shop with {} rows in {} tables ...", settings.rows,
                   harness::shop_tables().size()));
   harness::create_shop(client, settings.rows);
 
-  harness::Pipeline::Options options;
+  harness::Pipeline::Options options = harness::Pipeline::Options::of(server);
   options.binaries = settings.binaries;
-  options.host = server.host;
-  options.port = server.port();
-  options.user = server.user;
-  options.password = server.password();
-  options.database = "postgres";
   harness::Pipeline pipeline(folder, options);
   pipeline.discover();
   say("Discovered the catalog " + pipeline.catalog());
@@ -223,8 +217,7 @@ int demo(const Settings& settings) {
 int main(int argc, char** argv) {
   CLI::App app("Captures a busy PostgreSQL into SQLite and compares every row.");
   Settings settings;
-  settings.binaries =
-      std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path().parent_path().string();
+  settings.binaries = harness::build_folder();
   app.add_option("--rows", settings.rows, "Rows before the run")->capture_default_str();
   app.add_option("--seconds", settings.seconds, "How long changes go on after the backfill")
       ->capture_default_str();

@@ -16,11 +16,6 @@ namespace {
 using namespace std::chrono_literals;
 using harness::Transport;
 
-std::string binaries() {
-  if (const char* folder = std::getenv("SLUICE_BINARIES")) return folder;
-  return std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path().parent_path().string();
-}
-
 std::uint64_t seed() {
   if (const char* text = std::getenv("SLUICE_SEED")) return std::stoull(text);
   return std::random_device()();
@@ -40,17 +35,10 @@ void survive(const Plan& plan) {
   std::mt19937_64 random(chosen);
   harness::TemporaryFolder folder;
   sluice::testing::PrivatePostgres server;
-  std::string dsn = fmt::format("host={} port={} user={} password={} dbname=postgres", server.host,
-                                server.port(), server.user, server.password());
+  std::string dsn = harness::dsn(server);
   auto client = std::make_unique<harness::Client>(dsn);
   harness::create_shop(*client, plan.rows);
-  harness::Pipeline::Options options;
-  options.binaries = binaries();
-  options.host = server.host;
-  options.port = server.port();
-  options.user = server.user;
-  options.password = server.password();
-  options.database = "postgres";
+  harness::Pipeline::Options options = harness::Pipeline::Options::of(server);
   options.transport = plan.transport;
   harness::Pipeline pipeline(folder.path(), options);
   pipeline.discover();

@@ -19,11 +19,6 @@ namespace {
 using namespace std::chrono_literals;
 namespace fs = std::filesystem;
 
-std::string binaries() {
-  if (const char* folder = std::getenv("SLUICE_BINARIES")) return folder;
-  return fs::read_symlink("/proc/self/exe").parent_path().parent_path().parent_path().string();
-}
-
 // One server for the whole program, a database a test.
 class Errors : public ::testing::Test {
  protected:
@@ -48,27 +43,21 @@ class Errors : public ::testing::Test {
     client.run("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active");
   }
 
-  std::string dsn(const std::string& database) const {
-    return fmt::format("host={} port={} user={} password={} dbname={}", server_->host, server_->port(),
-                       server_->user, server_->password(), database);
-  }
+  std::string dsn(const std::string& database) const { return harness::dsn(*server_, database); }
   std::string dsn() const { return dsn(database_); }
   harness::Pipeline pipeline() const {
-    harness::Pipeline::Options options;
-    options.binaries = binaries();
-    options.host = server_->host;
-    options.port = server_->port();
-    options.user = server_->user;
-    options.password = server_->password();
-    options.database = database_;
-    return harness::Pipeline(folder_.path(), options);
+    return harness::Pipeline(folder_.path(), harness::Pipeline::Options::of(*server_, database_));
   }
 
   // The last line that a failing `sluice run --once` leaves.
   static std::string failure(harness::Pipeline& pipeline, bool mortal = false) {
     std::ofstream(pipeline.log(), std::ios::trunc);
-    std::vector<std::string> command = {binaries() + "/sluice", "run",   pipeline.catalog(), "--state",
-                                        pipeline.state(),       "--once"};
+    std::vector<std::string> command = {harness::build_folder() + "/sluice",
+                                        "run",
+                                        pipeline.catalog(),
+                                        "--state",
+                                        pipeline.state(),
+                                        "--once"};
     harness::Program run(command, {"LOG_FORMAT=text"}, pipeline.log(), mortal);
     EXPECT_EQ(run.wait(60s), 1) << pipeline.tail_of_log(3000);
     std::string last;

@@ -16,11 +16,6 @@ namespace {
 using namespace std::chrono_literals;
 constexpr std::int64_t most_kib = 256 * 1024;
 
-std::string binaries() {
-  if (const char* folder = std::getenv("SLUICE_BINARIES")) return folder;
-  return std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path().parent_path().string();
-}
-
 int rows() {
   const char* text = std::getenv("SLUICE_SCALE_ROWS");
   return text ? std::atoi(text) : 2'000'000;
@@ -52,8 +47,7 @@ void run_within_memory(harness::Pipeline& pipeline, int changed) {
 TEST(Scale, RowsAndOneLargeTransactionInFlatMemory) {
   harness::TemporaryFolder folder;
   sluice::testing::PrivatePostgres server;
-  std::string dsn = fmt::format("host={} port={} user={} password={} dbname=postgres", server.host,
-                                server.port(), server.user, server.password());
+  std::string dsn = harness::dsn(server);
   harness::Client client(dsn);
   client.run(
       fmt::format("CREATE SCHEMA shop; CREATE TABLE shop.mixed (id bigint PRIMARY KEY, name text, small "
@@ -67,13 +61,7 @@ TEST(Scale, RowsAndOneLargeTransactionInFlatMemory) {
                   "'t', md5(i::text)) "
                   "FROM generate_series(1, {}) i; ANALYZE shop.mixed",
                   rows()));
-  harness::Pipeline::Options options;
-  options.binaries = binaries();
-  options.host = server.host;
-  options.port = server.port();
-  options.user = server.user;
-  options.password = server.password();
-  options.database = "postgres";
+  harness::Pipeline::Options options = harness::Pipeline::Options::of(server);
   harness::Pipeline pipeline(folder.path(), options);
   pipeline.discover();
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -9,6 +10,28 @@
 
 namespace harness {
 namespace fs = std::filesystem;
+
+std::string build_folder() {
+  if (const char* folder = std::getenv("SLUICE_BINARIES")) return folder;
+  return fs::read_symlink("/proc/self/exe").parent_path().parent_path().parent_path().string();
+}
+
+std::string dsn(const sluice::testing::PrivatePostgres& server, const std::string& database) {
+  return fmt::format("host={} port={} user={} password={} dbname={}", server.host, server.port(), server.user,
+                     server.password(), database);
+}
+
+Pipeline::Options Pipeline::Options::of(const sluice::testing::PrivatePostgres& server,
+                                        std::string database) {
+  Options options;
+  options.binaries = build_folder();
+  options.host = server.host;
+  options.port = server.port();
+  options.user = server.user;
+  options.password = server.password();
+  options.database = std::move(database);
+  return options;
+}
 
 Pipeline::Pipeline(std::string folder, Options options)
     : folder_(std::move(folder)), options_(std::move(options)) {

@@ -10,11 +10,17 @@
 #include "harness/compare.hpp"
 #include "harness/program.hpp"
 #include "harness/shop.hpp"
+#include "sluice/testing/private_postgres.hpp"
 
 namespace harness {
 
 // How a pipeline under test reaches its connectors.
 enum class Transport { in_process, process_protobuf, process_json };
+
+// The build folder that the running program belongs to; SLUICE_BINARIES names another.
+std::string build_folder();
+// How to reach a database of a private server by TCP.
+std::string dsn(const sluice::testing::PrivatePostgres& server, const std::string& database = "postgres");
 
 // One pipeline from a PostgreSQL database to a SQLite file, run by the real `sluice` binary in a folder of
 // its own: catalog, state, destination and log are there.
@@ -25,6 +31,8 @@ class Pipeline {
     std::string host, port, user, password, database;
     Transport transport = Transport::in_process;
     std::string memory;  // --memory, or empty
+    // Of a private server, with the binaries of build_folder().
+    static Options of(const sluice::testing::PrivatePostgres& server, std::string database = "postgres");
   };
   Pipeline(std::string folder, Options options);
 

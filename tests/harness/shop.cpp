@@ -172,8 +172,6 @@ int Traffic::transaction() {
     for (int i = 0; i < changes; ++i) sql += statement() + ";";
     sql += pick(20) == 0 ? "ROLLBACK" : "COMMIT";
     client_.run(sql);
-    ++transactions_;
-    changes_ += static_cast<std::uint64_t>(changes);
     return changes;
   } catch (const std::runtime_error&) {
     // Two lanes changed one key, or the server is being restarted: the next transaction starts afresh.

@@ -34,8 +34,6 @@ class Traffic {
   // Runs one transaction and returns how many row changes it asked for. Survives a server that goes away: it
   // reconnects, and an unknown outcome is as good as either.
   int transaction();
-  std::uint64_t transactions() const { return transactions_; }
-  std::uint64_t changes() const { return changes_; }
 
  private:
   std::string statement();
@@ -46,7 +44,6 @@ class Traffic {
   std::mt19937_64 random_;
   int lane_;
   std::int64_t next_id_ = 0;
-  std::uint64_t transactions_ = 0, changes_ = 0;
 };
 
 }  // namespace harness

@@ -27,4 +27,7 @@ class Pointer {
   std::vector<std::string> tokens_;
 };
 
+// Extends the text of a pointer by one token, escaped.
+void append_token(std::string& pointer, std::string_view token);
+
 }  // namespace sluice::json
