@@ -54,11 +54,6 @@ Task<> cancel_at(Scope& scope, std::vector<int> signals, int& received) {
   scope.cancel();
 }
 
-Task<> then_cancel(Task<> work, Scope& scope) {
-  co_await std::move(work);
-  scope.cancel();
-}
-
 }  // namespace
 
 Task<int> until_signal(Task<> work, std::vector<int> signals) {

@@ -118,6 +118,11 @@ Task<> detail::scoped(Task<> body, Scope& scope) {
   if (failure) std::rethrow_exception(failure);
 }
 
+Task<> then_cancel(Task<> work, Scope& scope) {
+  co_await std::move(work);
+  scope.cancel();
+}
+
 Task<> all_of(std::vector<Task<>> tasks) {
   Scope scope(co_await asio::this_coro::executor);
   for (Task<>& task : tasks) scope.spawn(std::move(task));

@@ -114,11 +114,6 @@ Task<> watch_signals(Clock& clock, protocol::Stop& stop) {
   co_await all(give_up_on_second_signal(), give_up_later(clock, std::move(reason)));
 }
 
-Task<> then_cancel(Task<> work, Scope& scope) {
-  co_await std::move(work);
-  scope.cancel();
-}
-
 Task<> until_signalled(Task<> work, Clock& clock, protocol::Stop& stop) {
   Scope scope(co_await asio::this_coro::executor);
   scope.spawn(then_cancel(std::move(work), scope));

@@ -5,18 +5,11 @@
 
 namespace sluice::protocol {
 
-namespace detail {
-inline Task<> then_cancel(Task<> work, Scope& scope) {
-  co_await std::move(work);
-  scope.cancel();
-}
-}  // namespace detail
-
 // Runs `work` to its end; the attendant is cancelled then. The first failure of either ends both and is
 // rethrown.
 inline Task<> attended(Task<> work, Task<> attendant) {
   Scope scope(co_await asio::this_coro::executor);
-  scope.spawn(detail::then_cancel(std::move(work), scope));
+  scope.spawn(then_cancel(std::move(work), scope));
   scope.spawn(std::move(attendant));
   co_await scope.join();
 }

@@ -167,7 +167,6 @@ struct CaptureSession::Impl {
   Task<> session(protocol::capture::Open open);
   Task<> connect(protocol::capture::Open open, protocol::CaptureIo io, Writer<CaptureOutput>& out);
   Task<> limit_stop(Scope& scope);
-  static Task<> until_done(Scope& scope, Task<> work);
   Task<> receive(Reader<CaptureOutput>& in);
   Task<> collect(Reader<Collected>& empty, Writer<Collected>& filled);
   Task<bool> fill(Collected& transaction);
@@ -230,9 +229,9 @@ Task<> CaptureSession::Impl::session(protocol::capture::Open open) {
   protocol::CaptureIo io(out.share(), std::move(acknowledged), options.stop_when_caught_up);
   co_await scoped([&](Scope& scope) -> Task<> {
     scope.spawn(limit_stop(scope));
-    scope.spawn(
-        until_done(scope, all(connect(std::move(open), std::move(io), out), receive(in),
-                              collect(to_fill, filled), commit_each(to_commit, emptied, acknowledgements))));
+    scope.spawn(then_cancel(all(connect(std::move(open), std::move(io), out), receive(in),
+                                collect(to_fill, filled), commit_each(to_commit, emptied, acknowledgements)),
+                            scope));
     co_return;
   });
 }
@@ -242,11 +241,6 @@ Task<> CaptureSession::Impl::limit_stop(Scope& scope) {
   while (!stopping) co_await changed.wait();
   co_await context.clock.sleep(options.stop_grace);
   context.log.warn("stopping without the open transaction; it is captured again");
-  scope.cancel();
-}
-
-Task<> CaptureSession::Impl::until_done(Scope& scope, Task<> work) {
-  co_await std::move(work);
   scope.cancel();
 }
 

@@ -177,7 +177,6 @@ struct MaterializeSession::Impl {
   Task<> receive(Reader<MaterializeOutput>& in);
   Task<> watch(CollectionLog& log);
   Task<> limit_stop(Scope& scope);
-  static Task<> until_done(Scope& scope, Task<> work);
 
   Task<> recover();
   Task<> open_sources();
@@ -257,8 +256,9 @@ Task<> MaterializeSession::Impl::session(materialize::Open open) {
   co_await scoped([&](Scope& scope) -> Task<> {
     for (CollectionLog* log : distinct) scope.spawn(watch(*log));
     scope.spawn(limit_stop(scope));
-    scope.spawn(until_done(scope, all(connect(std::move(open), std::move(io), responses),
-                                      receive(from_connector), transactions(requests))));
+    scope.spawn(then_cancel(all(connect(std::move(open), std::move(io), responses), receive(from_connector),
+                                transactions(requests)),
+                            scope));
     co_return;
   });
 }
@@ -268,11 +268,6 @@ Task<> MaterializeSession::Impl::limit_stop(Scope& scope) {
   while (!stopping) co_await changed.wait();
   co_await context.clock.sleep(options.stop_grace);
   context.log.warn("stopping without the open transaction; it is read again");
-  scope.cancel();
-}
-
-Task<> MaterializeSession::Impl::until_done(Scope& scope, Task<> work) {
-  co_await std::move(work);
   scope.cancel();
 }
 

@@ -36,6 +36,9 @@ namespace detail {
 Task<> scoped(Task<> body, Scope& scope);
 }  // namespace detail
 
+// Runs `work` to its end and then cancels the scope: spawned there, it is what the other children attend on.
+Task<> then_cancel(Task<> work, Scope& scope);
+
 // Runs body(scope), then waits for the children it spawned. What children refer to is declared before this
 // call. If the body throws, children are cancelled and that failure is rethrown.
 template <class Body>
