@@ -152,6 +152,9 @@ Database::Database(std::string path, Access access) : path_(std::move(path)) {
   sqlite3_db_config(handle, SQLITE_DBCONFIG_DQS_DML, 0, nullptr);
   sqlite3_db_config(handle, SQLITE_DBCONFIG_DQS_DDL, 0, nullptr);
   query_integer("PRAGMA schema_version");  // reads the header
+  if (sqlite3_db_readonly(handle, "main") == 1)
+    throw Error(Kind::config, fmt::format("database file '{}' is not writable", path_),
+                "Make it writable for this user, or change `path`.");
 }
 
 void Database::prepare_file() const {
@@ -176,11 +179,11 @@ void Database::require_place(const std::string& path) {
   if (!fs::is_directory(folder, ignored))
     throw Error(Kind::config, fmt::format("folder '{}' of database path '{}' does not exist", folder, path),
                 "Create it, or change `path`.");
-  if (!fs::exists(path, ignored) && ::access(folder.c_str(), W_OK | X_OK) != 0)
-    throw Error(
-        Kind::config,
-        fmt::format("database file '{}' cannot be created: folder '{}' is not writable", path, folder),
-        "Make it writable for this user, or change `path`.");
+  if (::access(folder.c_str(), W_OK | X_OK) != 0)
+    throw Error(Kind::config,
+                fmt::format("folder '{}' of database path '{}' is not writable, and SQLite keeps its log beside the file",
+                            folder, path),
+                "Make it writable for this user, or change `path`.");
 }
 
 Statement Database::prepare(std::string_view sql) const { return prepare(sql, 0); }

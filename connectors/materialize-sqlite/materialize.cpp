@@ -1,3 +1,5 @@
+#include <asio/this_coro.hpp>
+#include <exception>
 #include <filesystem>
 
 #include "apply.hpp"
@@ -109,8 +111,16 @@ class Connector final : public protocol::Materialize {
     options.strict_shard_ranges = flags.on("strict_shard_ranges");
     options.memory_bytes = context_.memory_bytes;
     Transactor transactor(context_, std::move(options));
-    co_await connector::drive(context_, transactor, std::move(open), std::move(io));
+    std::exception_ptr failure;
+    try {
+      co_await connector::drive(context_, transactor, std::move(open), std::move(io));
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    // Closing copies the log: not on the loop, and also after a cancellation.
+    co_await asio::this_coro::reset_cancellation_state();
     co_await transactor.close();
+    if (failure) std::rethrow_exception(failure);
   }
 
  private:

@@ -117,8 +117,12 @@ Task<> Transactor::load(Writer<Batch> found) {
 Task<std::optional<ConnectorState>> Transactor::flush() { co_return std::nullopt; }
 
 Task<> Transactor::store(Reader<StoreBatch> documents) {
+  bool begun = false;
   while (std::optional<StoreBatch> batch = co_await documents.next()) {
-    co_await until_locked(context_, session_.get(), &Session::begin, options_.path, patience_in_transaction);
+    if (!begun)
+      co_await until_locked(context_, session_.get(), &Session::begin, options_.path,
+                            patience_in_transaction);
+    begun = true;
     for (std::size_t at = 0; at < batch->size();)
       at = co_await on_cpu(context_.cpu, store_some, session_.get(), &*batch, at);
   }

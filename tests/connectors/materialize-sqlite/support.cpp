@@ -183,6 +183,20 @@ Task<std::vector<std::string>> Peer::load(Keys keys) {
   co_return found;
 }
 
+Task<std::int64_t> Peer::count_loaded() {
+  co_await send(materialize::Flush());
+  std::int64_t count = 0;
+  for (;;) {
+    std::optional<MaterializeOutput> output = co_await from_.next();
+    require(output.has_value());
+    if (std::holds_alternative<materialize::Flushed>(output->value)) break;
+    auto* loaded = std::get_if<protocol::LoadedDocuments>(&output->value);
+    require(loaded != nullptr);
+    count += static_cast<std::int64_t>(loaded->documents.size());
+  }
+  co_return count;
+}
+
 Task<> Peer::store(std::vector<Stored> documents) {
   protocol::StoreBatch batch;
   for (const Stored& s : documents) {

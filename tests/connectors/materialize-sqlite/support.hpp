@@ -100,6 +100,8 @@ class Peer {
   // Its parts.
   Task<> acknowledge();
   Task<std::vector<std::string>> load(Keys keys);
+  // Flushes and returns how many documents the keys sent before have.
+  Task<std::int64_t> count_loaded();
   Task<> store(std::vector<Stored> documents);
   Task<> commit(protocol::Checkpoint checkpoint);
   Task<> send(protocol::MaterializeInput::Value value);
