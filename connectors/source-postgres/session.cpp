@@ -31,7 +31,8 @@ constexpr auto progress_interval = 5min;
 // is written instead.
 constexpr auto first_ask = 5ms;
 constexpr auto last_ask = 1s;
-constexpr auto watermark_after = 5s;
+constexpr auto watermark_after = 500ms;  // doubled each time
+constexpr auto watermark_most = 5s;
 constexpr auto flush_after = 20ms;  // where commits wait for the next one to be flushed
 constexpr auto farewell = 2s;
 constexpr std::size_t frames_a_turn = 4096;
@@ -106,6 +107,8 @@ struct Session::Goal {
   // Waiting for the fence.
   Clock::TimePoint ask_at{}, progress_at{};
   Clock::Duration ask_delay = first_ask;
+  // A fence may lie within a record that nobody hurries to flush; a watermark's commit flushes it.
+  Clock::Duration patience = watermark_after;
 };
 
 Session::Session(Context& context, protocol::capture::Open open, protocol::CaptureIo io)
@@ -368,6 +371,7 @@ bool Session::reached(const Goal& goal) const {
 Task<> Session::relay(Goal goal) {
   stream_->resume_listening();
   goal.progress_at = goal.ask_at = context_.clock.now();
+  if (asynchronous_commits_) goal.patience = flush_after;
   for (;;) {
     std::optional<Stream::Frame> frame = stream_->poll();
     if (!frame) {
@@ -467,10 +471,9 @@ Task<> Session::press(Goal& goal, Clock::TimePoint now) {
   stream_->ask();
   goal.ask_at = now + goal.ask_delay;
   goal.ask_delay = std::min<Clock::Duration>(2 * goal.ask_delay, last_ask);
-  Clock::Duration patience =
-      asynchronous_commits_ ? Clock::Duration(flush_after) : Clock::Duration(watermark_after);
-  if (settings_.config.advanced.read_only || now - goal.progress_at < patience) co_return;
+  if (settings_.config.advanced.read_only || now - goal.progress_at < goal.patience) co_return;
   goal.progress_at = now;
+  goal.patience = std::min<Clock::Duration>(2 * goal.patience, watermark_most);
   co_await write_watermark();
 }
 
