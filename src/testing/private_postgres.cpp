@@ -32,6 +32,8 @@ namespace {
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
+constexpr const char* settings_file = "private.conf";
+
 [[noreturn]] void fail_with_errno(const std::string& what) {
   throw Error(Error::Kind::config, what + ": " + std::strerror(errno));
 }
@@ -288,6 +290,8 @@ void PrivatePostgres::create_cluster() {
     if (errno != EINTR) fail_with_errno("cannot wait for initdb");
   fs::remove(password_file);
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) fail("initdb failed");
+  // ALTER SYSTEM still wins.
+  std::ofstream(data_folder() / "postgresql.conf", std::ios::app) << "include '" << settings_file << "'\n";
   port_ = std::to_string(free_port());
 }
 
@@ -312,7 +316,10 @@ void PrivatePostgres::write_settings() const {
   for (const auto& [name, value] : options_.settings) settings[name] = value;
   std::string file;
   for (const auto& [name, value] : settings) file += name + " = " + quoted(value) + "\n";
-  spew(data_folder() / "postgresql.auto.conf", file);
+  fs::path path = data_folder() / settings_file;
+  spew(path, file);
+  if (account_.uid != 0 && ::chown(path.c_str(), account_.uid, account_.gid) != 0)
+    fail_with_errno("cannot chown " + path.string());
 }
 
 void PrivatePostgres::start() {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <mutex>
@@ -274,6 +275,80 @@ TEST_F(Pg, TlsThatTheServerLacksIsNamed) {
   ASSERT_TRUE(error);
   EXPECT_EQ(error->kind(), Error::Kind::config);
   EXPECT_NE(error->message().find("(sslmode require)"), std::string::npos) << error->what();
+}
+
+// A server with a certificate for 127.0.0.1 that it has signed itself.
+class Tls : public Pg {
+ protected:
+  Tls() {
+    certificate_ = server_.data_folder() / "server.crt";
+    auto key = server_.data_folder() / "server.key";
+    std::string command =
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=test "
+        "-addext subjectAltName=IP:127.0.0.1 -keyout " +
+        key.string() + " -out " + certificate_.string() + " 2>/dev/null";
+    if (std::system(command.c_str()) != 0) throw Error(Error::Kind::bug, "openssl cannot make a certificate");
+    std::filesystem::permissions(key,
+                                 std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+    struct stat folder{};
+    if (::stat(server_.data_folder().c_str(), &folder) != 0 ||
+        ::chown(key.c_str(), folder.st_uid, folder.st_gid) != 0)
+      throw Error(Error::Kind::bug, "cannot give the key to the server's user");
+    Database(server_, "postgres").execute("ALTER SYSTEM SET ssl = on");
+    server_.restart();
+  }
+  ConnectOptions options(std::string sslmode) {
+    ConnectOptions result = Database(server_, "postgres").tcp_options();
+    result.sslmode = std::move(sslmode);
+    return result;
+  }
+  testing::PrivatePostgres server_;
+  std::filesystem::path certificate_;
+};
+
+TEST_F(Tls, VerifiesCopiesAndCancels) {
+  run([&](Context& context) -> Task<> {
+    ConnectOptions verified = options("verify-full");
+    verified.ssl_root_cert = certificate_.string();
+    auto db = co_await Connection::connect(context, verified);
+    Rows ssl = co_await db->query("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()");
+    EXPECT_EQ(ssl.text(0, 0), "t");
+    co_await db->start_copy_out(
+        "COPY (SELECT i, repeat(chr(65 + i % 26), i % 40000) FROM generate_series(1, 3000) i) TO STDOUT");
+    std::size_t rows = 0, bytes = 0;
+    while (auto row = co_await db->next_copy()) {
+      ++rows;
+      bytes += row->size();
+    }
+    EXPECT_EQ(rows, 3000u);
+    EXPECT_GT(bytes, 3000u * 3000u / 2);
+    co_await db->start_copy_out("COPY (SELECT generate_series(1, 1000000000)) TO STDOUT");
+    co_await db->next_copy();
+    co_await db->cancel_copy();
+    co_await db->run("CREATE TABLE t (v text)");
+    co_await db->start_copy_in("COPY t FROM STDIN");
+    std::string block;
+    for (int i = 0; i < 100000; ++i) block += "some value to be stored\n";
+    co_await db->send_copy(block);
+    std::int64_t stored = co_await db->finish_copy_in();
+    EXPECT_EQ(stored, 100000);
+  });
+}
+
+TEST_F(Tls, CertificatesThatDoNotFitAreNamed) {
+  std::optional<Error> unknown = failure(options("verify-ca"));
+  ASSERT_TRUE(unknown);
+  EXPECT_EQ(unknown->kind(), Error::Kind::config);
+  EXPECT_NE(unknown->message().find("certificate"), std::string::npos) << unknown->what();
+  EXPECT_NE(unknown->message().find("(sslmode verify-ca)"), std::string::npos) << unknown->what();
+  ConnectOptions other_name = options("verify-full");
+  other_name.ssl_root_cert = certificate_.string();
+  other_name.host = "localhost";
+  std::optional<Error> error = failure(other_name);
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->kind(), Error::Kind::config);
+  EXPECT_NE(error->message().find("does not match host name \"localhost\""), std::string::npos)
+      << error->what();
 }
 
 TEST_F(Pg, AWrongSettingIsNamed) {
