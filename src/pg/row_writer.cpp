@@ -58,7 +58,7 @@ void RowWriter::append(std::string& out, const Field* fields, std::size_t count,
     const Field* field = slot.column == is_meta ? nullptr : &fields[slot.column];
     bool omitted = field ? field->state == Field::State::omitted : meta.empty();
     if (omitted) continue;
-    out.append(slot.prefix, comma);
+    out.append(slot.prefix.data() + comma, slot.prefix.size() - comma);
     comma = 0;
     if (!field) {
       out += meta;

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <chrono>
 #include <cstdint>
+#include <cstring>
 #include <iterator>
 
 #include "malformed.hpp"
@@ -233,6 +234,37 @@ std::int64_t micros(std::string_view fraction) {
   return value;
 }
 
+// The two digits at `at`, or -1.
+int two_at(const char* at) {
+  return is_digit(at[0]) && is_digit(at[1]) ? (at[0] - '0') * 10 + (at[1] - '0') : -1;
+}
+
+// What nearly every timestamp is: `YYYY-MM-DD HH:MM:SS[.ffffff][+00]`. False: read it the long way.
+bool append_usual_timestamp(std::string& out, std::string_view text) {
+  constexpr std::size_t seconds_end = 19;
+  if (text.ends_with("+00")) text.remove_suffix(3);
+  if (text.size() < seconds_end || text.size() > seconds_end + 7) return false;
+  const char* c = text.data();
+  if (c[4] != '-' || c[7] != '-' || c[10] != ' ' || c[13] != ':' || c[16] != ':') return false;
+  int month = two_at(c + 5), day = two_at(c + 8), hour = two_at(c + 11), minute = two_at(c + 14),
+      second = two_at(c + 17);
+  bool fits = two_at(c) >= 0 && two_at(c + 2) >= 0 && month >= 1 && month <= 12 && day >= 1 && day <= 31 &&
+              hour >= 0 && hour <= 23 && minute >= 0 && minute <= 59 && second >= 0 && second <= 59;
+  if (!fits) return false;
+  std::string_view fraction = text.substr(seconds_end);
+  if (!fraction.empty()) {
+    if (fraction[0] != '.' || fraction.back() == '0' || fraction.size() == 1) return false;
+    for (char digit : fraction.substr(1))
+      if (!is_digit(digit)) return false;
+  }
+  char buffer[seconds_end + 7 + 1];
+  std::memcpy(buffer, c, text.size());
+  buffer[10] = 'T';
+  buffer[text.size()] = 'Z';
+  out.append(buffer, text.size() + 1);
+  return true;
+}
+
 }  // namespace
 
 void append_date(std::string& out, std::string_view text) {
@@ -247,6 +279,7 @@ void append_date(std::string& out, std::string_view text) {
 }
 
 void append_timestamp(std::string& out, std::string_view text) {
+  if (append_usual_timestamp(out, text)) return;
   Stamp stamp = scan_stamp("timestamp", text);
   // Old local mean times have offsets that RFC 3339 cannot write.
   if (stamp.offset_s && *stamp.offset_s % 60 != 0) stamp = to_utc(stamp);
