@@ -19,12 +19,6 @@ std::uint64_t clock_of(const protocol::Timestamp& time) {
 
 }  // namespace
 
-std::string partition_label(const json::Node* value) {
-  if (!value) return "%_null";
-  if (value->kind == json::Kind::string) return text::percent_encode(value->text, "-_.~$&+:=@");
-  return "%_" + std::string(value->raw);
-}
-
 SourceFilter::SourceFilter(const protocol::MaterializationBinding& binding) {
   if (binding.not_before) first_clock_ = clock_of(*binding.not_before);
   if (binding.not_after) last_clock_ = clock_of(*binding.not_after) | 15;
