@@ -147,8 +147,11 @@ class Bench:
         return f"host={at['socket']} port={at['port']} user={at['user']} dbname=postgres"
 
     def sql(self, text):
-        return subprocess.run(["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", self.dsn(), "-c", text], check=True,
-                              capture_output=True, text=True).stdout.strip()
+        done = subprocess.run(["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", self.dsn(), "-c", text],
+                              capture_output=True, text=True)
+        if done.returncode != 0:
+            raise RuntimeError(f"{text[:200]}: {done.stderr.strip()}")
+        return done.stdout.strip()
 
     def table(self, name, rows, first=1):
         """A table of nine mixed columns."""
@@ -158,7 +161,8 @@ class Bench:
         self.sql(f"CREATE TABLE bench.{name} (id bigint PRIMARY KEY, name text, small smallint, amount numeric(12,2), "
                  "ratio double precision, active boolean, day date, at timestamptz, extra jsonb)")
         self.sql(f"INSERT INTO bench.{name} {self.rows_of(first, rows)}")
-        self.sql(f"VACUUM ANALYZE bench.{name}; CHECKPOINT")
+        self.sql(f"VACUUM ANALYZE bench.{name}")  # not with another statement: those would be one transaction
+        self.sql("CHECKPOINT")
 
     @staticmethod
     def rows_of(first, last):

@@ -12,7 +12,7 @@ int main() {
   try {
     sluice::testing::PrivatePostgres::Options options;
     options.settings = {
-        {"shared_buffers", "'1GB'"}, {"max_wal_size", "'8GB'"}, {"checkpoint_timeout", "'30min'"}};
+        {"shared_buffers", "1GB"}, {"max_wal_size", "8GB"}, {"checkpoint_timeout", "30min"}};
     sluice::testing::PrivatePostgres server(options);
     fmt::print(R"({{"host":"{}","port":"{}","user":"{}","password":"{}","socket":"{}"}})"
                "\n",
