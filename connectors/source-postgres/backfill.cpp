@@ -431,7 +431,6 @@ void Backfill::take_row(BoundTable& table, Chunk& chunk, std::span<char> line) {
     throw Error(Error::Kind::transient, fmt::format("a row of {} came with {} columns instead of {}",
                                                     table.binding.name.text(), count, chunk.fields.size()));
   ++chunk.received;
-  chunk.bytes += length;
   if (chunk.mode != TableMode::keyless) take_key(table, chunk);
   if (chunk.first_column == 1 && !xmin_passes(chunk.fields[0].text, *settings_.min_backfill_xid)) return;
   const Field* row = chunk.fields.data() + chunk.first_column;
@@ -442,7 +441,9 @@ void Backfill::take_row(BoundTable& table, Chunk& chunk, std::span<char> line) {
   chunk.meta.append(digits, end);
   chunk.meta += chunk.meta_tail;
   Batch& batch = output_.batch();
+  std::size_t before = batch.text().size();
   chunk.writer->append(batch.text(), row, chunk.fields.size() - chunk.first_column, chunk.meta);
+  chunk.bytes += batch.text().size() - before;
   batch.commit(table.binding.index);
 }
 

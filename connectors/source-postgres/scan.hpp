@@ -47,11 +47,12 @@ std::string keyless_query(const ScanTable& table, Tid after, Tid last, int serve
 // through, which this tells apart: 32-bit modular comparison.
 bool xmin_passes(std::string_view xmin, std::uint32_t min_xid);
 
-// Chooses the size of the next chunk: towards 64 MiB or ten seconds, whichever comes first.
+// Chooses the size of the next chunk: towards 12 MiB of documents or ten seconds, whichever comes first. A chunk
+// is one transaction of the runtime, which should hold it in memory; a fence costs some milliseconds.
 class ChunkSize {
  public:
-  static constexpr std::uint64_t first = 50'000, least = 1'000, most = 500'000;
-  static constexpr std::uint64_t target_bytes = 64u << 20;
+  static constexpr std::uint64_t first = 10'000, least = 1'000, most = 500'000;
+  static constexpr std::uint64_t target_bytes = 12u << 20;
   static constexpr double target_seconds = 10;
 
   // `limit`: what the user set, or 0.

@@ -167,17 +167,26 @@ bool valid_utf8(std::string_view text) {
   return true;
 }
 
+// Once for each row of a materialization, so without a format to interpret.
 std::string rfc3339(std::int64_t unix_nanoseconds, int digits) {
   using namespace std::chrono;
   sys_time<nanoseconds> time{nanoseconds(unix_nanoseconds)};
   auto day = floor<days>(time);
   year_month_day date(day);
   hh_mm_ss clock(time - day);
-  std::string out = fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", int(date.year()), unsigned(date.month()),
-                                unsigned(date.day()), clock.hours().count(), clock.minutes().count(),
-                                clock.seconds().count());
-  if (digits > 0) out += fmt::format(".{:09}", clock.subseconds().count()).substr(0, std::size_t(digits) + 1);
-  return out + 'Z';
+  std::string out("0000-00-00T00:00:00.000000000Z");
+  auto put = [&](std::size_t last, std::int64_t value) {
+    for (; value > 0; value /= 10) out[last--] = static_cast<char>('0' + value % 10);
+  };
+  put(3, int(date.year()));  // nanoseconds in 64 bits end in 2262
+  put(6, unsigned(date.month()));
+  put(9, unsigned(date.day()));
+  put(12, clock.hours().count());
+  put(15, clock.minutes().count());
+  put(18, clock.seconds().count());
+  put(28, clock.subseconds().count());
+  out.erase(digits > 0 ? 20 + std::size_t(digits) : 19, digits > 0 ? 9 - std::size_t(digits) : 10);
+  return out;
 }
 
 }  // namespace sluice::text

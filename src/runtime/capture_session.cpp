@@ -217,12 +217,13 @@ Task<> CaptureSession::Impl::run() {
 
 Task<> CaptureSession::Impl::session(protocol::capture::Open open) {
   auto [out, in] = channel<CaptureOutput>(context.executor, options.memory_bytes / 8);
+  std::size_t combiner_bytes = options.memory_bytes / 8 * 3;  // each of two
   auto [acknowledgements, acknowledged] = channel<Acknowledged>(context.executor, 64_KiB);
   auto [filled, to_commit] = channel<Collected>(context.executor, 2 * sizeof(Collected));
   auto [emptied, to_fill] = channel<Collected>(context.executor, 2 * sizeof(Collected));
   std::vector<CombineBinding> bindings = combine_bindings(spec);
   for (int i = 0; i < 2; ++i) {
-    auto combiner = std::make_unique<Combiner>(bindings, options.memory_bytes / 4, options.spill_folder);
+    auto combiner = std::make_unique<Combiner>(bindings, combiner_bytes, options.spill_folder);
     Collected empty(std::move(combiner), bindings.size());
     co_await emptied.send(std::move(empty));
   }
@@ -387,9 +388,10 @@ void CaptureSession::Impl::check_binding(std::uint32_t binding) const {
     throw Error(Error::Kind::transient, fmt::format("invalid captured binding {}", binding));
 }
 
-// Two combiners share half of the session's memory; a transaction that may be divided does not spill.
+// At half of its combiner, so that a transaction that may be divided does not spill.
 bool CaptureSession::Impl::full(const Collected& transaction) const {
-  return transaction.received_bytes >= std::min(most_transaction_bytes, options.memory_bytes / 8) ||
+  return transaction.combiner->bytes() >= transaction.combiner->capacity() / 2 ||
+         transaction.received_bytes >= most_transaction_bytes ||
          context.clock.now() - transaction.opened >= options.max_transaction;
 }
 

@@ -254,7 +254,12 @@ std::string bundle_read_schema(const CollectionDef& def, const std::string* infe
     if (inferred) return *inferred;
     return missing == MissingInference::write_schema ? def.write_schema_json : std::string(placeholder);
   });
-  define(relaxed_url, [&] { return relax_schema(def.write_schema_json); });
+  define(relaxed_url, [&] {
+    // Beside the write schema itself it says nothing, and each document would be evaluated twice.
+    bool implied = !inferred && missing == MissingInference::write_schema &&
+                   to_json(Value::of_json(def.read_schema_json)) == default_read_schema();
+    return implied ? std::string("{}") : relax_schema(def.write_schema_json);
+  });
   define(write_url, [&] { return def.write_schema_json; });
   return to_json(read);
 }

@@ -527,6 +527,7 @@ const Combined* Combiner::next() { return impl_->next(); }
 void Combiner::clear() { impl_->clear(); }
 bool Combiner::empty() const { return impl_->table.size() == 0 && impl_->runs.empty() && !impl_->draining; }
 std::size_t Combiner::bytes() const { return impl_->table.bytes(); }
+std::size_t Combiner::capacity() const { return impl_->limit; }
 std::size_t Combiner::spilled_bytes() const { return impl_->spilled_bytes; }
 
 }  // namespace sluice::runtime

@@ -110,6 +110,12 @@ LogReader::Scan read_piece(Source* source, Transaction* transaction, Batch* keys
   return scan;
 }
 
+bool is_crowded(const Transaction& transaction) {
+  const Combiner& combiner = *transaction.combiner;
+  return combiner.bytes() + transaction.loads.size() * KeySet::bytes_per_key >= combiner.capacity() / 2 ||
+         combiner.spilled_bytes() > 0;
+}
+
 void add_loaded(Transaction* transaction, const Batch* documents) {
   for (std::size_t i = 0; i < documents->size(); ++i) {
     Batch::Document document = documents->doc(i);
@@ -226,7 +232,7 @@ struct MaterializeSession::Impl {
   std::vector<std::unique_ptr<Source>> sources;  // stay put while the pool uses them
   std::unique_ptr<Transaction> transaction;
   std::size_t last_read = 0;   // binding
-  std::size_t held_bytes = 0;  // by the transaction
+  bool crowded = false;        // the transaction holds about what memory allows
   Checkpoint recovered;
   bool replaying = false;  // the first transaction repeats one that the endpoint may have committed
 };
@@ -362,7 +368,7 @@ Task<> MaterializeSession::Impl::transactions(Writer<MaterializeInput>& out) {
     acknowledge.state_patches_json = committed_update.patches();
     co_await send(out, std::move(acknowledge));
     transaction->clear();
-    held_bytes = 0;
+    crowded = false;
     co_await collect(out);
     while (!acknowledged) co_await changed.wait();
     if (transaction->documents == 0) break;
@@ -406,7 +412,7 @@ Task<> MaterializeSession::Impl::read(std::size_t binding, Writer<MaterializeInp
     Mutex::Guard guard = co_await combining.lock();
     scan = co_await on_cpu(context.cpu, read_piece, &source, transaction.get(), &keys,
                            static_cast<std::uint32_t>(binding), limit, opened->disable_load_optimization);
-    held_bytes = transaction->combiner->bytes() + transaction->loads.bytes();
+    crowded = is_crowded(*transaction);
   }
   source.at_boundary = source.reader.at_boundary();
   if (std::uint64_t clock = source.reader.newest_clock()) source.newest_unix_ns = unix_of_clock(clock);
@@ -443,8 +449,8 @@ bool MaterializeSession::Impl::must_close() const {
   return full() || context.clock.now() >= transaction->opened + max_transaction;
 }
 
-// What is gathered should not grow until it has to go to disk.
-bool MaterializeSession::Impl::full() const { return !replaying && held_bytes >= options.memory_bytes / 2; }
+// What is gathered should not grow until it has to go to disk, and stored documents may be as much again.
+bool MaterializeSession::Impl::full() const { return !replaying && transaction->documents > 0 && crowded; }
 
 std::uint64_t MaterializeSession::Impl::limit_of(const Source& source) const {
   std::uint64_t limit = std::min(source.log.published(), source.finish_limit);
@@ -543,7 +549,7 @@ Task<> MaterializeSession::Impl::recover() {
     if (shard->max_txn_duration) max_transaction = duration_of(*shard->max_txn_duration);
   }
   auto combiner =
-      std::make_unique<Combiner>(combine_bindings(spec), options.memory_bytes / 2, options.spill_folder);
+      std::make_unique<Combiner>(combine_bindings(spec), options.memory_bytes / 8 * 5, options.spill_folder);
   transaction = std::make_unique<Transaction>(std::move(combiner), spec.bindings.size());
 }
 

@@ -137,17 +137,17 @@ void Run::choose_tasks() {
           context_.log.with({kv("task", view->name())}).observed([view, clock](std::string_view status) {
             view->status(status, clock->now());
           });
-      job->context.memory_bytes = share();
+      job->context.memory_bytes = share() / 4;
     }
   };
   prepare(captures_);
   prepare(materializations_);
 }
 
-// Each task has a session and a connector.
+// Of a task: a quarter for its connector, the rest for its session, which combines.
 std::size_t Run::share() const {
   std::size_t budget = std::max(options_.memory_bytes, 2 * process_itself) - process_itself;
-  return budget / (2 * std::max<std::size_t>(1, captures_.size() + materializations_.size()));
+  return budget / std::max<std::size_t>(1, captures_.size() + materializations_.size());
 }
 
 ConnectorOptions Run::connector_options() const {
@@ -232,7 +232,7 @@ Task<> Run::capture(CaptureJob& job) {
   std::vector<CollectionLog*> logs;
   for (const protocol::CaptureBinding& binding : built.spec.bindings)
     logs.push_back(&log_of(binding.collection->name));
-  runtime::CaptureOptions options(job.def.endpoint.config_json, folder_.path(), share());
+  runtime::CaptureOptions options(job.def.endpoint.config_json, folder_.path(), share() / 4 * 3);
   options.stop_when_caught_up = options_.once;
   if (job.def.shards.max_txn_duration.count() > 0) options.max_transaction = job.def.shards.max_txn_duration;
   runtime::CaptureSession session(job.context, store_, *connector, built.spec, built.version, std::move(logs),
@@ -278,7 +278,7 @@ Task<> Run::materialize(MaterializeJob& job) {
   std::vector<CollectionLog*> logs;
   for (const protocol::MaterializationBinding& binding : built.spec.bindings)
     logs.push_back(&log_of(binding.collection->name));
-  runtime::MaterializeOptions options(job.def.endpoint.config_json, folder_.path(), share());
+  runtime::MaterializeOptions options(job.def.endpoint.config_json, folder_.path(), share() / 4 * 3);
   runtime::MaterializeSession session(job.context, store_, *connector, built.spec, built.version,
                                       std::move(logs), std::move(options), job.view.progress());
   Attached attached(job.session, session);

@@ -64,8 +64,10 @@ class Combiner {
   void clear();
 
   bool empty() const;
-  // In memory now, and written to runs since the combiner was last empty.
+  // In memory now, and what may be there before it is written to a run.
   std::size_t bytes() const;
+  std::size_t capacity() const;
+  // Written to runs since the combiner was last empty.
   std::size_t spilled_bytes() const;
 
  private:

@@ -82,10 +82,12 @@ TEST(Scan, TidsRoundTrip) {
 
 TEST(Scan, ChunksGrowTowardsTheirTarget) {
   ChunkSize size;
-  EXPECT_EQ(size.rows(), 50'000u);
-  size.completed(50'000, 5'000'000, 0.1);
-  EXPECT_EQ(size.rows(), 100'000u);
+  EXPECT_EQ(size.rows(), 10'000u);
+  size.completed(10'000, 1'000'000, 0.1);
+  EXPECT_EQ(size.rows(), 20'000u);
   for (int i = 0; i < 5; ++i) size.completed(size.rows(), size.rows() * 100, 0.1);
+  EXPECT_EQ(size.rows(), ChunkSize::target_bytes / 100);
+  for (int i = 0; i < 5; ++i) size.completed(size.rows(), size.rows() * 10, 0.1);
   EXPECT_EQ(size.rows(), ChunkSize::most);
   size.completed(size.rows(), size.rows() * 10'000, 5);
   EXPECT_EQ(size.rows(), ChunkSize::most / 4);
