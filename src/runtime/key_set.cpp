@@ -46,7 +46,7 @@ bool KeySet::insert(std::uint32_t binding, std::string_view packed_key) {
 }
 
 void KeySet::clear() {
-  if (slots_.size() * sizeof(Hash) > kept_bytes)
+  if (bytes() > kept_bytes)
     std::vector<Hash>().swap(slots_);
   else if (size_ > 0)
     slots_.assign(slots_.size(), Hash());

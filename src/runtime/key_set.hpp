@@ -13,6 +13,8 @@ class KeySet {
   // True if the key was not there yet.
   bool insert(std::uint32_t binding, std::string_view packed_key);
   std::size_t size() const { return size_; }
+  std::size_t bytes() const { return slots_.size() * sizeof(Hash); }
+  // At most; what clear() keeps is not counted by it.
   static constexpr std::size_t bytes_per_key = 32;
   // Keeps the table's memory unless it is large.
   void clear();
