@@ -153,6 +153,14 @@ StoreBatch drain_piece(Transaction* transaction, std::vector<std::unique_ptr<Sou
   return batch;
 }
 
+// Is `source` that of `base` at any backfill: "base" or "base.v7"?
+bool is_backfill_of(std::string_view source, std::string_view base) {
+  if (!source.starts_with(base)) return false;
+  source.remove_prefix(base.size());
+  return source.empty() || (source.starts_with(".v") && source.size() > 2 &&
+                            source.find_first_not_of("0123456789", 2) == std::string_view::npos);
+}
+
 [[noreturn]] void protocol_error(std::string what) {
   throw Error(Error::Kind::transient, "materialization connector protocol error: " + std::move(what));
 }
@@ -185,6 +193,7 @@ struct MaterializeSession::Impl {
   Task<> limit_stop(Scope& scope);
 
   Task<> recover();
+  void forget_other_backfills();
   Task<> open_sources();
   Task<> replay();
   Task<> collect(Writer<MaterializeInput>& out);
@@ -542,6 +551,7 @@ Task<> MaterializeSession::Impl::recover() {
   } else if (stored) {
     recovered = protocol::decode_checkpoint(*stored);
   }
+  forget_other_backfills();
   co_await open_sources();
   if (!opened->runtime_checkpoint) co_await replay();
   if (const auto& shard = spec.shard_template) {
@@ -551,6 +561,23 @@ Task<> MaterializeSession::Impl::recover() {
   auto combiner =
       std::make_unique<Combiner>(combine_bindings(spec), options.memory_bytes / 8 * 5, options.spill_folder);
   transaction = std::make_unique<Transaction>(std::move(combiner), spec.bindings.size());
+}
+
+// A change of the backfill counter empties the destination, also a change back to what it was before: where
+// reading was then means nothing any more.
+void MaterializeSession::Impl::forget_other_backfills() {
+  std::set<std::string> current;
+  for (std::size_t i = 0; i < spec.bindings.size(); ++i) current.insert(source_name(i));
+  for (const protocol::MaterializationBinding& binding : spec.inactive_bindings)
+    if (binding.collection) current.insert(binding.collection->name + ';' + binding.journal_read_suffix);
+  for (std::size_t i = 0; i < spec.bindings.size(); ++i) {
+    const std::string name = source_name(i), version = fmt::format(".v{}", spec.bindings[i].backfill);
+    std::string_view base = name;
+    if (spec.bindings[i].backfill > 0 && base.ends_with(version)) base.remove_suffix(version.size());
+    std::erase_if(recovered.sources, [&](const auto& source) {
+      return !current.contains(source.first) && is_backfill_of(source.first, base);
+    });
+  }
 }
 
 Task<> MaterializeSession::Impl::open_sources() {

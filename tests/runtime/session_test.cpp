@@ -122,6 +122,33 @@ TEST(Sessions, AnEndpointThatWasEmptiedIsFilledAgain) {
   EXPECT_EQ(world.counts(), testing::counts_of(script));
 }
 
+// Apply empties the table at each change of the counter, which here the test does.
+TEST(Sessions, ABackfillCounterThatGoesBackReadsFromTheBeginningAgain) {
+  CaptureScript script;
+  World world(script);
+  run([&](Loop& loop) -> Task<> {
+    World::Start start(world, loop);
+    co_await both(start);
+  });
+  auto& binding = world.materialization.bindings[0];
+  const std::string key = binding.state_key, suffix = binding.journal_read_suffix;
+  for (std::uint32_t backfill : {1u, 0u, 12u, 1u}) {
+    std::string version = backfill == 0 ? "" : fmt::format(".v{}", backfill);
+    binding.backfill = backfill;
+    binding.state_key = key + version;
+    binding.journal_read_suffix = suffix + version;
+    Endpoint endpoint(world.folder.path() / "endpoint", world.authority);
+    Endpoint::Content content = endpoint.read();
+    content.rows.clear();
+    endpoint.write(content);
+    run([&](Loop& loop) -> Task<> {
+      World::Start start(world, loop);
+      co_await materialize(start);
+    });
+    EXPECT_EQ(world.counts(), testing::counts_of(script)) << backfill;
+  }
+}
+
 TEST(Sessions, PartitionsTimesAndPrioritiesSelectDocuments) {
   CaptureScript script;
   script.transactions = 4;
