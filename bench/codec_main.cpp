@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,6 +14,7 @@
 #include <vector>
 
 #include "codec_documents.hpp"
+#include "report.hpp"
 #include "sluice/async/loop.hpp"
 #include "sluice/base/error.hpp"
 #include "stream.hpp"
@@ -24,21 +24,6 @@ namespace {
 using namespace sluice;
 using namespace sluice::protocol;
 
-double seconds_of(const timeval& t) {
-  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
-}
-
-// Of this process and its ended children.
-double cpu_seconds() {
-  double sum = 0;
-  for (int who : {RUSAGE_SELF, RUSAGE_CHILDREN}) {
-    rusage usage{};
-    ::getrusage(who, &usage);
-    sum += seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime);
-  }
-  return sum;
-}
-
 struct Cost {
   double wall = 0, cpu = 0;
 };
@@ -47,7 +32,7 @@ struct Cost {
 template <class Write, class Read>
 Cost through_pipe(Write write, Read read) {
   Pipe pipe = make_pipe();
-  double cpu = cpu_seconds();
+  double cpu = bench::cpu_seconds();
   auto start = std::chrono::steady_clock::now();
   pid_t child = ::fork();
   if (child == 0) {
@@ -63,7 +48,7 @@ Cost through_pipe(Write write, Read read) {
     throw Error(Error::Kind::bug, fmt::format("the writing process ended with status {}", status));
   Cost cost;
   cost.wall = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  cost.cpu = cpu_seconds() - cpu;
+  cost.cpu = bench::cpu_seconds() - cpu;
   return cost;
 }
 
@@ -158,66 +143,36 @@ Cost limit(std::size_t bytes, int rounds) {
   return through_pipe(write, read);
 }
 
-struct Spread {
-  explicit Spread(std::vector<double> v) : values(std::move(v)) { std::ranges::sort(values); }
-  double median() const { return values[values.size() / 2]; }
-  std::string json() const {
-    return fmt::format(R"({{"median":{},"min":{},"max":{}}})", median(), values.front(), values.back());
-  }
-  std::vector<double> values;
-};
-
-double peak_rss_mib() {
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  return static_cast<double>(usage.ru_maxrss) / 1024;
-}
-
 template <class Run>
-void measure(std::string_view name, std::size_t size, Codec codec, int repeats, int rounds) {
+void measure(std::string_view name, std::size_t size, Codec codec, const bench::Arguments& arguments) {
   constexpr std::size_t once = 16_MiB;
+  int rounds = arguments.quick ? 4 : 32;
   Run run(size, once / size);
   std::size_t bytes = wire_bytes(run, codec);
   double mib = static_cast<double>(bytes) * rounds / static_cast<double>(1_MiB);
   double documents = static_cast<double>(run.batch.size()) * rounds;
-  std::vector<double> mine, theirs, ratio, cpu;
-  for (int i = 0; i < repeats; ++i) {
+  bench::Result result{"codec", fmt::format("{} {} {} B", sluice::protocol::name(codec), name, size), "MiB/s"};
+  if (size >= 1024) result.bar = codec == Codec::proto ? 0.8 : 0.5;
+  for (int i = 0; i < arguments.repeats; ++i) {
     Cost a = ours(run, codec, rounds), b = limit(bytes, rounds);
-    mine.push_back(mib / a.wall);
-    theirs.push_back(mib / b.wall);
-    ratio.push_back(b.wall / a.wall);
-    cpu.push_back(a.cpu / documents * 1e6);
+    result.ours.push_back(mib / a.wall);
+    result.limit.push_back(mib / b.wall);
+    result.ratio.push_back(b.wall / a.wall);
+    result.cpu_us.push_back(a.cpu / documents * 1e6);
   }
-  Spread r(ratio);
-  double bar = codec == Codec::proto ? 0.8 : 0.5;
-  std::string barred = size < 1024 ? "null" : fmt::format("{}", bar);
-  std::string holds = size < 1024 ? "null" : r.median() >= bar ? "true" : "false";
-  fmt::print(
-      R"({{"name":"codec","case":"{} {} {} B","unit":"MiB/s","ours":{},"limit":{},"ratio":{},"cpu_us_per_row":{},)"
-      R"("peak_rss_mib":{},"bar":{},"holds":{}}})"
-      "\n",
-      sluice::protocol::name(codec), name, size, Spread(mine).json(), Spread(theirs).json(), r.json(),
-      Spread(cpu).median(), peak_rss_mib(), barred, holds);
-  std::fflush(stdout);
+  result.print();
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  int repeats = 5, rounds = 32;
-  for (int i = 1; i < argc; ++i) {
-    std::string_view argument = argv[i];
-    if (argument == "--repeats" && i + 1 < argc)
-      repeats = std::max(1, std::atoi(argv[++i]));
-    else if (argument == "--quick")
-      rounds = 4;
-  }
+  bench::Arguments arguments(argc, argv);
   ::signal(SIGPIPE, SIG_IGN);
   try {
     for (Codec codec : {Codec::proto, Codec::json}) {
       for (std::size_t size : {300, 1024, 10240}) {
-        measure<CapturedRun>("Captured", size, codec, repeats, rounds);
-        measure<StoreRun>("Store", size, codec, repeats, rounds);
+        measure<CapturedRun>("Captured", size, codec, arguments);
+        measure<StoreRun>("Store", size, codec, arguments);
       }
     }
     return 0;

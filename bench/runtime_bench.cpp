@@ -1,18 +1,19 @@
-// What the runtime itself costs per document: from a capture's batches to synced logs, and from the logs to
-// the store requests of a materialization, between connectors that do nothing. Beside it the limit: the same
-// bytes written and synced by plain calls. Arguments: documents of a run (300,000), runs (5).
+// What the runtime itself costs per document: from a capture's batches to synced logs, from the logs to the
+// store requests of a materialization, and both at once, between connectors that do nothing. Beside it the
+// limit: the same bytes written and synced by plain calls. Documents of about 300 bytes.
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
-#include <algorithm>
+#include <charconv>
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <vector>
 
 #include "allocations.hpp"
+#include "report.hpp"
 #include "sluice/async/loop.hpp"
 #include "sluice/async/scope.hpp"
 #include "sluice/base/error.hpp"
@@ -28,19 +29,17 @@ namespace materialize = protocol::materialize;
 
 constexpr int documents_a_checkpoint = 50'000;
 constexpr std::size_t batch_bytes = 256_KiB;
-constexpr std::string_view fields[] = {"created_at", "currency", "customer_id", "external_id", "id",
-                                       "note",       "paid",     "status",      "total",       "updated_at"};
+constexpr std::string_view fields[] = {"created_at", "currency", "id", "note", "paid", "status", "total"};
 
 constexpr char schema[] = R"json({"type":"object","required":["id"],
  "if":{"properties":{"_meta":{"properties":{"op":{"const":"d"}}}}},
  "then":{"reduce":{"strategy":"merge","delete":true}},"else":{"reduce":{"strategy":"merge"}},
  "properties":{"_meta":{"type":"object","required":["op","source"],"reduce":{"strategy":"merge"},
    "properties":{"op":{"enum":["c","d","u"]},"source":{"type":"object"}}},
-  "id":{"type":"integer"},"customer_id":{"type":"integer"},"status":{"type":["string","null"]},
+  "id":{"type":"integer"},"status":{"type":["string","null"]},
   "total":{"type":["string","null"],"format":"number"},"currency":{"type":["string","null"]},
   "note":{"type":["string","null"]},"created_at":{"type":["string","null"],"format":"date-time"},
-  "updated_at":{"type":["string","null"],"format":"date-time"},
-  "external_id":{"type":["string","null"],"format":"uuid"},"paid":{"type":["boolean","null"]}}})json";
+  "paid":{"type":["boolean","null"]}}})json";
 
 protocol::CollectionSpec collection() {
   protocol::CollectionSpec spec;
@@ -62,14 +61,12 @@ protocol::CollectionSpec collection() {
 }
 
 void append_document(std::string& out, int id) {
-  fmt::format_to(
-      std::back_inserter(out),
-      R"({{"id":{},"customer_id":{},"status":"shipped","total":"1234.50","currency":"EUR","note":null,)"
-      R"("created_at":"2025-01-01T10:20:30.123456Z","updated_at":"2025-01-02T10:20:30Z",)"
-      R"("external_id":"66285dbc-543d-11ef-8001-69ef5bf77016","paid":true,)"
-      R"("_meta":{{"op":"c","source":{{"ts_ms":1735689600123,"schema":"public","table":"orders",)"
-      R"("loc":[94489280512,94489281000,94489281240]}}}}}})",
-      id, id % 1000);
+  out += R"({"_meta":{"op":"c","source":{"loc":[94489280512,94489281000,94489281240],"schema":"public",)"
+         R"("table":"orders","ts_ms":1735689600123}},"created_at":"2025-01-01T10:20:30.123456Z",)"
+         R"("currency":"EUR","id":)";
+  char digits[12];
+  out.append(digits, std::to_chars(digits, digits + sizeof digits, id).ptr);
+  out += R"(,"note":null,"paid":true,"status":"shipped","total":"1234.50"})";
 }
 
 // Says `documents` new rows, then ends.
@@ -133,46 +130,26 @@ class Nothing final : public protocol::Materialize {
   }
 };
 
-double cpu_seconds() {
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  auto seconds = [](const timeval& t) {
-    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
-
 struct Cost {
   double cpu_us, wall_us, allocations;  // per document
 };
 
 template <class Body>
 Cost measure(int documents, Body body) {
-  double cpu = cpu_seconds();
+  double cpu = bench::cpu_seconds();
   std::size_t count = allocations();
   auto wall = std::chrono::steady_clock::now();
   body();
   std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - wall;
   double n = documents;
-  return {(cpu_seconds() - cpu) * 1e6 / n, elapsed.count() * 1e6 / n,
+  return {(bench::cpu_seconds() - cpu) * 1e6 / n, elapsed.count() * 1e6 / n,
           static_cast<double>(allocations() - count) / n};
 }
 
-struct Run {
-  Cost say, capture, materialize, limit;
-  std::uint64_t log_bytes;
+// Of one run.
+struct Costs {
+  Cost capture, materialize, both, limit;
 };
-
-Task<> drain(Reader<protocol::CaptureOutput> in) {
-  while (auto output = co_await in.next()) output.reset();
-}
-
-Task<> only_say(Loop& loop, Rows& rows) {
-  auto [out, in] = channel<protocol::CaptureOutput>(loop.executor(), 8_MiB);
-  auto [unused, acknowledgements] = channel<protocol::Acknowledged>(loop.executor(), 1_KiB);
-  protocol::CaptureIo io(std::move(out), std::move(acknowledgements), true);
-  co_await all(rows.run(capture::Open(), std::move(io)), drain(std::move(in)));
-}
 
 // The bytes of a file again, in writes of 1 MiB and one sync.
 void copy_and_sync(const fs::path& from, const fs::path& to) {
@@ -186,92 +163,118 @@ void copy_and_sync(const fs::path& from, const fs::path& to) {
   ::close(out);
 }
 
-Run run(int documents) {
-  std::string folder = (fs::temp_directory_path() / "sluice-bench-XXXXXX").native();
-  if (!::mkdtemp(folder.data())) throw Error(Error::Kind::config, "cannot create a temporary folder");
-  Run result{};
-  {
-    CpuPool pool(2);
-    SteadyClock clock;
-    Loop loop;
-    Context context(loop.executor(), pool, clock, Log());
-    runtime::StateStore store(fs::path(folder) / "sluice.db", runtime::StateStore::Mode::write);
-    runtime::CollectionLog log(loop.executor(), store, folder, "bench/orders");
-    runtime::Progress captured, stored;
-    Rows rows(documents);
-    Nothing nothing;
-
-    protocol::CaptureSpec source;
-    source.name = "bench/source";
-    source.bindings.resize(1);
-    source.bindings[0].collection = collection();
-    source.bindings[0].state_key = "orders";
-    runtime::CaptureSession capturing(context, store, rows, source, "v1", {&log},
-                                      runtime::CaptureOptions("{}", folder, 64_MiB), captured);
-    protocol::MaterializationSpec sink;
-    sink.name = "bench/sink";
-    sink.bindings.resize(1);
-    sink.bindings[0].collection = collection();
-    sink.bindings[0].state_key = "orders";
-    sink.bindings[0].journal_read_suffix = "materialize/bench/sink/orders";
-    sink.bindings[0].field_selection.emplace();
-    sink.bindings[0].field_selection->keys = {"id"};
-    for (std::string_view field : fields)
-      if (field != "id") sink.bindings[0].field_selection->values.emplace_back(field);
-    sink.bindings[0].field_selection->document = "flow_document";
-    runtime::MaterializeSession storing(context, store, nothing, sink, "v1", {&log},
-                                        runtime::MaterializeOptions("{}", folder, 64_MiB), stored);
-
-    result.say = measure(documents, [&] { loop.run(only_say(loop, rows)); });
-    result.capture = measure(documents, [&] { loop.run(capturing.run()); });
-    result.log_bytes = log.published();
-    result.limit = measure(documents, [&] { copy_and_sync(log.path(), fs::path(folder) / "copy"); });
-    storing.finish();
-    result.materialize = measure(documents, [&] { loop.run(storing.run()); });
-    if (nothing.stored != static_cast<std::size_t>(documents))
-      throw Error(Error::Kind::bug, "documents are missing");
+class TemporaryFolder {
+ public:
+  TemporaryFolder() : path_((fs::temp_directory_path() / "sluice-bench-XXXXXX").native()) {
+    if (!::mkdtemp(path_.data())) throw Error(Error::Kind::config, "cannot create a temporary folder");
   }
-  fs::remove_all(folder);
-  return result;
+  ~TemporaryFolder() { fs::remove_all(path_); }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  fs::path path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+protocol::CaptureSpec source() {
+  protocol::CaptureSpec source;
+  source.name = "bench/source";
+  source.bindings.resize(1);
+  source.bindings[0].collection = collection();
+  source.bindings[0].state_key = "orders";
+  return source;
 }
 
-void print(std::string_view name, std::vector<Cost> costs, double less_cpu) {
-  auto median = [&](double Cost::* part) {
-    std::sort(costs.begin(), costs.end(), [&](const Cost& a, const Cost& b) { return a.*part < b.*part; });
-    return costs[costs.size() / 2].*part;
-  };
-  double wall = median(&Cost::wall_us), allocated = median(&Cost::allocations), cpu = median(&Cost::cpu_us);
-  fmt::print(
-      "{:<26} {:>7.2f} us CPU ({:.2f} to {:.2f}) {:>7.2f} us wall {:>10.0f} documents/s {:>6.2f} "
-      "allocations\n",
-      name, cpu - less_cpu, costs.front().cpu_us - less_cpu, costs.back().cpu_us - less_cpu, wall, 1e6 / wall,
-      allocated);
+protocol::MaterializationSpec sink() {
+  protocol::MaterializationSpec sink;
+  sink.name = "bench/sink";
+  sink.bindings.resize(1);
+  sink.bindings[0].collection = collection();
+  sink.bindings[0].state_key = "orders";
+  sink.bindings[0].journal_read_suffix = "materialize/bench/sink/orders";
+  sink.bindings[0].field_selection.emplace();
+  sink.bindings[0].field_selection->keys = {"id"};
+  for (std::string_view field : fields)
+    if (field != "id") sink.bindings[0].field_selection->values.emplace_back(field);
+  sink.bindings[0].field_selection->document = "flow_document";
+  return sink;
+}
+
+// A state folder and one session of each kind on it.
+struct World {
+  explicit World(int documents) : rows(documents) {}
+  void check(int documents) const {
+    if (nothing.stored != static_cast<std::size_t>(documents))
+      throw Error(Error::Kind::bug, fmt::format("{} of {} documents were stored", nothing.stored, documents));
+  }
+  TemporaryFolder folder;
+  CpuPool pool{2};
+  SteadyClock clock;
+  Loop loop;
+  Context context{loop.executor(), pool, clock, Log()};
+  runtime::StateStore store{folder.path() / "sluice.db", runtime::StateStore::Mode::write};
+  runtime::CollectionLog log{loop.executor(), store, folder.path(), "bench/orders"};
+  runtime::Progress captured, stored;
+  Rows rows;
+  Nothing nothing;
+  protocol::CaptureSpec from = source();
+  protocol::MaterializationSpec to = sink();
+  runtime::CaptureOptions capture_options{"{}", folder.path(), 80_MiB};
+  runtime::MaterializeOptions store_options{"{}", folder.path(), 80_MiB};
+  runtime::CaptureSession capturing{context, store, rows, from, "v1", {&log}, capture_options, captured};
+  runtime::MaterializeSession storing{context, store, nothing, to, "v1", {&log}, store_options, stored};
+};
+
+Task<> capture_and_finish(World& world) {
+  co_await world.capturing.run();
+  world.storing.finish();
+}
+
+Costs run(int documents) {
+  Costs costs{};
+  {
+    World world(documents);
+    costs.capture = measure(documents, [&] { world.loop.run(world.capturing.run()); });
+    costs.limit = measure(documents, [&] { copy_and_sync(world.log.path(), world.folder.path() / "copy"); });
+    world.storing.finish();
+    costs.materialize = measure(documents, [&] { world.loop.run(world.storing.run()); });
+    world.check(documents);
+  }
+  World world(documents);
+  costs.both =
+      measure(documents, [&] { world.loop.run(all(capture_and_finish(world), world.storing.run())); });
+  world.check(documents);
+  return costs;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  int documents = argc > 1 ? std::atoi(argv[1]) : 300'000, runs = argc > 2 ? std::atoi(argv[2]) : 5;
-  std::vector<Cost> say, captured, stored, limit;
-  std::uint64_t bytes = 0;
-  for (int i = 0; i < runs; ++i) {
-    Run r = run(documents);
-    say.push_back(r.say);
-    captured.push_back(r.capture);
-    stored.push_back(r.materialize);
-    limit.push_back(r.limit);
-    bytes = r.log_bytes;
+  bench::Arguments arguments(argc, argv);
+  int documents = arguments.quick ? 100'000 : 1'000'000;
+  bench::Result capture{"runtime", "capture to log", "docs/s"}, stores{"runtime", "log to stores", "docs/s"},
+      both{"runtime", "capture to log to stores", "docs/s"};
+  both.bar = 0.5;
+  both.bar_rate = 400'000;
+  auto add = [](bench::Result& result, const Cost& ours, const Cost& limit) {
+    result.ours.push_back(1e6 / ours.wall_us);
+    result.limit.push_back(1e6 / limit.wall_us);
+    result.ratio.push_back(limit.wall_us / ours.wall_us);
+    result.cpu_us.push_back(ours.cpu_us);
+    result.allocations.push_back(ours.allocations);
+  };
+  try {
+    for (int i = 0; i < arguments.repeats; ++i) {
+      Costs costs = run(documents);
+      add(capture, costs.capture, costs.limit);
+      add(stores, costs.materialize, costs.limit);
+      add(both, costs.both, costs.limit);
+    }
+  } catch (const std::exception& e) {
+    fmt::print(stderr, "{}\n", e.what());
+    return 1;
   }
-  std::vector<Cost> sorted = say;
-  std::sort(sorted.begin(), sorted.end(), [](const Cost& a, const Cost& b) { return a.cpu_us < b.cpu_us; });
-  double saying = sorted[sorted.size() / 2].cpu_us;
-  fmt::print("{} documents of {} bytes in the log, {} runs, per document (median, range):\n", documents,
-             bytes / static_cast<std::uint64_t>(documents), runs);
-  print("connector double alone", say, 0);
-  print("capture to log", captured, saying);
-  print("log to stores", stored, 0);
-  print("limit: write and sync", limit, 0);
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  fmt::print("peak RSS {} MiB\n", usage.ru_maxrss / 1024);
+  capture.print();
+  stores.print();
+  both.print();
 }

@@ -5,7 +5,6 @@
 // 400 bytes among them.
 #include <fmt/format.h>
 #include <sqlite3.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <chrono>
@@ -19,6 +18,7 @@
 
 #include "allocations.hpp"
 #include "materialize_sqlite.hpp"
+#include "report.hpp"
 #include "sluice/async/loop.hpp"
 #include "sluice/async/scope.hpp"
 #include "sluice/base/error.hpp"
@@ -105,21 +105,6 @@ protocol::MaterializationSpec make_spec(const std::string& file, Key kind, bool 
   return spec;
 }
 
-double cpu_seconds() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  auto seconds = [](timeval t) {
-    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
-
-long peak_rss_mib() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return usage.ru_maxrss / 1024;
-}
-
 struct Cost {
   double wall = 0, cpu = 0;
   std::size_t allocations = 0;
@@ -130,13 +115,13 @@ class Meter {
  public:
   void start() {
     wall_ = std::chrono::steady_clock::now();
-    cpu_ = cpu_seconds();
+    cpu_ = bench::cpu_seconds();
     allocations_ = allocations();
   }
   Cost stop() const {
     Cost cost;
     cost.wall = std::chrono::duration<double>(std::chrono::steady_clock::now() - wall_).count();
-    cost.cpu = cpu_seconds() - cpu_;
+    cost.cpu = bench::cpu_seconds() - cpu_;
     cost.allocations = allocations() - allocations_;
     return cost;
   }
@@ -304,35 +289,18 @@ Cost run_raw_load(const std::string& file, const std::vector<Row>& rows,
 
 // ---- cases ----
 
-struct Spread {
-  explicit Spread(std::vector<double> v) : values(std::move(v)) { std::ranges::sort(values); }
-  double median() const { return values[values.size() / 2]; }
-  std::string json() const {
-    return fmt::format(R"({{"median":{},"min":{},"max":{}}})", median(), values.front(), values.back());
+struct Result : bench::Result {
+  Result(std::string_view verb, std::string_view kind)
+      : bench::Result{"sqlite", fmt::format("{}, {}", verb, kind), "rows/s"} {
+    bar = 0.8;
   }
-  std::vector<double> values;
-};
-
-struct Result {
-  std::vector<double> ours, limit, ratio, cpu, allocations;
   void add(const Cost& mine, const Cost& theirs, std::size_t rows) {
     auto n = static_cast<double>(rows);
     ours.push_back(n / mine.wall);
     limit.push_back(n / theirs.wall);
     ratio.push_back(theirs.wall / mine.wall);
-    cpu.push_back(mine.cpu / n * 1e6);
+    cpu_us.push_back(mine.cpu / n * 1e6);
     allocations.push_back(static_cast<double>(mine.allocations) / n);
-  }
-  void print(std::string_view name) const {
-    Spread r(ratio);
-    constexpr double bar = 0.8;
-    fmt::print(
-        R"({{"name":"sqlite","case":"{}","unit":"rows/s","ours":{},"limit":{},"ratio":{},"cpu_us_per_row":{},)"
-        R"("allocations_per_row":{},"peak_rss_mib":{},"bar":{},"holds":{}}})"
-        "\n",
-        name, Spread(ours).json(), Spread(limit).json(), r.json(), Spread(cpu).median(),
-        Spread(allocations).median(), peak_rss_mib(), bar, r.median() >= bar);
-    std::fflush(stdout);
   }
 };
 
@@ -345,7 +313,7 @@ class Cases {
     std::vector<Row> first = make_rows(rows_, 0), second = make_rows(rows_, 1);
     std::vector<std::size_t> order(rows_);
     for (std::size_t i = 0; i < rows_; ++i) order[i] = i * 7919 % rows_;
-    Result insert, update, load;
+    Result insert(delta ? "append" : "insert", name), update("update", name), load("load", name);
     for (int i = 0; i < repeats_; ++i) {
       std::string mine = fresh("ours.db"), theirs = fresh("limit.db");
       auto spec = make_spec(mine, kind, delta);
@@ -366,10 +334,10 @@ class Cases {
       ours = run_ours(spec, std::move(loads));
       load.add(ours, run_raw_load(theirs, second, order, kind), rows_);
     }
-    if (delta) return insert.print(fmt::format("append, {}", name));
-    insert.print(fmt::format("insert, {}", name));
-    update.print(fmt::format("update, {}", name));
-    load.print(fmt::format("load, {}", name));
+    insert.print();
+    if (delta) return;
+    update.print();
+    load.print();
   }
 
  private:
@@ -386,19 +354,12 @@ class Cases {
 }  // namespace
 
 int main(int argc, char** argv) {
-  int repeats = 5;
-  std::size_t rows = 200'000;
-  for (int i = 1; i < argc; ++i) {
-    std::string_view argument = argv[i];
-    if (argument == "--repeats" && i + 1 < argc) repeats = std::atoi(argv[++i]);
-    if (argument == "--rows" && i + 1 < argc) rows = static_cast<std::size_t>(std::atoll(argv[++i]));
-    if (argument == "--quick") rows = 20'000;
-  }
+  bench::Arguments arguments(argc, argv);
   std::string folder = (std::filesystem::temp_directory_path() / "sluice-bench-XXXXXX").string();
   if (!mkdtemp(folder.data())) return 1;
   int status = 0;
   try {
-    Cases cases(folder, repeats, rows);
+    Cases cases(folder, arguments.repeats, arguments.quick ? 20'000 : 100'000);
     cases.run("integer key", Key::integer, false);
     cases.run("text key", Key::text, false);
     cases.run("delta", Key::integer, true);
