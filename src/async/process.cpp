@@ -1,5 +1,6 @@
 #include "sluice/async/process.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -52,7 +53,8 @@ struct Launch {
   char* const* environment;
   int in, out, err;
   pid_t parent;
-  volatile int error = 0;  // of execve, told through the memory shared by vfork
+  int report = -1;  // where the child tells the error of execve; closed by its success
+  int error = 0;
 };
 
 // In the child, which shares our memory until it execs: only system calls.
@@ -69,12 +71,21 @@ struct Launch {
   bool connected = ::dup2(launch.in, STDIN_FILENO) >= 0 && ::dup2(launch.out, STDOUT_FILENO) >= 0 &&
                    ::dup2(launch.err, STDERR_FILENO) >= 0;
   if (connected) ::execve(launch.program, launch.argv, launch.environment);
-  launch.error = errno;
+  int error = errno;
+  while (::write(launch.report, &error, sizeof error) < 0 && errno == EINTR) {
+  }
   ::_exit(127);
 }
 
-// vfork: no copy of our page tables, and whether exec worked is known when it returns.
+// vfork: no copy of our page tables, and whether exec worked is known when it returns. The error comes through a
+// pipe, not the memory shared by then: sanitizers make a fork of vfork.
 pid_t start(Launch& launch) {
+  int report[2];
+  if (::pipe2(report, O_CLOEXEC) != 0) {
+    launch.error = errno;
+    return -1;
+  }
+  launch.report = report[1];
   sigset_t every, before;
   sigfillset(&every);
   // A handler of ours must not run in the child.
@@ -83,8 +94,14 @@ pid_t start(Launch& launch) {
   if (pid == 0) become(launch);
   int error = errno;
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  ::close(report[1]);
   if (pid < 0) launch.error = error;
-  if (pid > 0 && launch.error != 0) ::waitpid(pid, nullptr, 0);
+  if (pid > 0) {
+    while (::read(report[0], &launch.error, sizeof launch.error) < 0 && errno == EINTR) {
+    }
+    if (launch.error != 0) ::waitpid(pid, nullptr, 0);
+  }
+  ::close(report[0]);
   return pid;
 }
 

@@ -24,6 +24,7 @@ class Buffer {
   std::size_t room_size() const { return capacity_ - end_; }
   void filled(std::size_t n) { end_ += n; }
   void append(std::string_view bytes) {
+    if (bytes.empty()) return;  // memcpy takes no null, of whatever length
     std::memcpy(room(bytes.size()), bytes.data(), bytes.size());
     filled(bytes.size());
   }
@@ -48,7 +49,7 @@ class Buffer {
     } else {
       std::size_t capacity = std::max(used + n, capacity_ * 2);
       auto bytes = std::make_unique_for_overwrite<char[]>(capacity);
-      std::memcpy(bytes.get(), bytes_.get() + begin_, used);
+      if (used > 0) std::memcpy(bytes.get(), bytes_.get() + begin_, used);
       bytes_ = std::move(bytes);
       capacity_ = capacity;
     }

@@ -229,7 +229,7 @@ bool Decoder<Message>::fits(Hot kind) const {
 template <class Message>
 void Decoder<Message>::add(Hot kind, const HotMessage& message) {
   std::string_view doc = message.doc;
-  if (codec_ == Codec::json && std::memchr(doc.data(), '\n', doc.size())) {
+  if (codec_ == Codec::json && doc.find('\n') != doc.npos) {
     compact_.clear();
     json::write_compact(compact_, doc);
     doc = compact_;
@@ -330,7 +330,7 @@ template <class Message>
 std::string_view Encoder<Message>::put_document(Hot kind, const HotMessage& message) {
   HotMessage framed = message;
   if (codec_ == Codec::json) {
-    if (std::memchr(message.doc.data(), '\n', message.doc.size())) {
+    if (message.doc.find('\n') != message.doc.npos) {
       compact_.clear();
       json::write_compact(compact_, message.doc);
       framed.doc = compact_;

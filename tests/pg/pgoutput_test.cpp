@@ -24,7 +24,9 @@ std::string show(const Tuple& tuple) {
 }
 
 TEST(Frames, DataAndKeepalives) {
-  auto data = std::get<XLogData>(decode_frame(Wire().letter('w').u64(1).u64(2).u64(3).raw("payload").bytes));
+  Wire frame;  // the payload is a view of it
+  frame.letter('w').u64(1).u64(2).u64(3).raw("payload");
+  auto data = std::get<XLogData>(decode_frame(frame.bytes));
   EXPECT_EQ(data.start.value, 1u);
   EXPECT_EQ(data.end.value, 2u);
   EXPECT_EQ(data.server_time_us, 3);

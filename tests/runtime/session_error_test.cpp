@@ -253,7 +253,11 @@ TEST(MaterializeErrors, ResponsesOutOfOrder) {
     });
   };
   EXPECT_NE(extra_after(0).find("duplicate Acknowledge"), std::string::npos);
-  EXPECT_NE(extra_after(3).find("no response or EOF during Store phase"), std::string::npos);
+  // While storing, unless the session has gone on to the commit before it hears this.
+  std::string after_store = extra_after(3);
+  EXPECT_TRUE(after_store.find("no response or EOF during Store phase") != std::string::npos ||
+              after_store.find("duplicate Acknowledge") != std::string::npos)
+      << after_store;
   EXPECT_NE(materialize_failure([](ToldMaterialize& c) {
               c.answer = [](const MaterializeInput&) { return say(materialize::Flushed()); };
             }).find("Flushed without Flush"),
