@@ -14,6 +14,9 @@ using sql::FlatType;
 
 constexpr std::string_view rebuilt_prefix = "flow_rebuild_";
 constexpr double int64_limit = 9223372036854775808.0;
+// An INTEGER that is the whole primary key is the rowid, which turns null into the next free number. Under
+// any other name the column has the same affinity and keeps its nulls (sqlite.org/lang_createtable.html §5).
+constexpr std::string_view nullable_key_type = "INT";
 
 bool fits_int64(const protocol::Projection& projection) {
   if (!projection.inference || !projection.inference->numeric) return true;
@@ -55,11 +58,12 @@ sql::Path Dialect::locate(const sql::Path& path) const {
   return out;
 }
 
-std::string Dialect::column_type(FlatType type, const protocol::Projection& projection, bool) const {
+std::string Dialect::column_type(FlatType type, const protocol::Projection& projection, bool is_key) const {
   switch (type) {
     case FlatType::integer:
       // Without a declared type nothing is converted: integers beyond 64 bits stay exact, as text.
-      return fits_int64(projection) ? "INTEGER" : "";
+      if (!fits_int64(projection)) return "";
+      return is_key && !sql::must_exist(projection) ? std::string(nullable_key_type) : "INTEGER";
     case FlatType::string_integer:
       return "INTEGER";
     case FlatType::number:
@@ -84,8 +88,10 @@ bool Dialect::compatible(const sql::ColumnType& wanted, const sql::LiveColumn& l
   std::string type = text::lower_ascii(live.type);
   if (wanted.ddl == "BOOLEAN") return type == "boolean" || type == "bool";
   if (wanted.ddl == "BLOB") return type == "blob" || type.empty();
+  // The rowid, or a generated column.
+  if (wanted.ddl == nullable_key_type && live.computed) return false;
   // "INTEGER" lost its type when a value beyond 64 bits came.
-  bool integer = wanted.ddl == "INTEGER" || wanted.ddl.empty();
+  bool integer = wanted.ddl == "INTEGER" || wanted.ddl == nullable_key_type || wanted.ddl.empty();
   if (integer) return type.empty() || affinity(type) == Affinity::integer;
   return affinity(type) == affinity(wanted.ddl);
 }
@@ -115,7 +121,10 @@ std::vector<std::string> Dialect::create(const sql::Table& table) const {
   for (std::size_t i = 0; i < table.columns.size(); ++i) {
     const sql::Column& c = table.columns[i];
     bool last = i + 1 == table.columns.size() && !primary_key;
-    sql += fmt::format("  {}{}{}{}{} -- {}\n", quote(c.name), c.type.ddl.empty() ? "" : " ", c.type.ddl,
+    std::string type = c.type.ddl;
+    // A user may ask for an INTEGER.
+    if (c.is_key && !c.not_null && text::lower_ascii(type) == "integer") type = nullable_key_type;
+    sql += fmt::format("  {}{}{}{}{} -- {}\n", quote(c.name), type.empty() ? "" : " ", type,
                        c.not_null ? " NOT NULL" : "", last ? "" : ",", one_line(c.comment));
   }
   if (primary_key) {

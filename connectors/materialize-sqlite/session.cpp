@@ -51,6 +51,13 @@ bool has_null(std::string_view packed) {
   return false;
 }
 
+[[noreturn]] void throw_null_is_lost(const sql::Table& table, const sql::Column& key) {
+  throw Error(Error::Kind::config,
+              fmt::format("key '{}' may be null, but its column in table '{}' is the rowid, which cannot be",
+                          key.field, table.path.back()),
+              "Increment the binding's backfill counter to re-create the table.");
+}
+
 }  // namespace
 
 Session::Session(SessionOptions options, protocol::MaterializationSpec spec, protocol::RangeSpec range,
@@ -120,6 +127,8 @@ void Session::read_binding(Binding& binding, const sql::InfoSchema& info) {
   auto encoder = [&](const sql::Column& column) {
     const sql::LiveColumn* at = info.find(*live, column.field);
     SLUICE_CHECK(at);
+    if (column.is_key && !column.not_null && at->computed && !binding.table.delta)
+      throw_null_is_lost(binding.table, column);
     if (column.is_key && at->nullable) binding.nullable_key = true;
     return Encoder(column, at->type);
   };

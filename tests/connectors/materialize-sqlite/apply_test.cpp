@@ -428,6 +428,20 @@ TEST_F(Validation, ExistingTablesAreAdoptedOnlyIfTold) {
   EXPECT_EQ(bench.validate(request()).bindings[0].constraints.at("id").type, ConstraintType::incompatible);
 }
 
+TEST_F(Validation, ARowidIsNoColumnForNullKeys) {
+  flags = "allow_existing_tables_for_new_bindings";
+  types("id", {"integer", "null"});
+  field("id").inference->default_json = "null";
+  auto of_id = [&](std::string_view column) {
+    std::filesystem::remove(file);
+    execute(file, fmt::format("CREATE TABLE shop (id {}, flow_document TEXT)", column));
+    return bench.validate(request()).bindings[0].constraints.at("id").type;
+  };
+  EXPECT_EQ(of_id("INTEGER PRIMARY KEY"), ConstraintType::incompatible);
+  EXPECT_EQ(of_id("INT PRIMARY KEY"), ConstraintType::field_required);
+  EXPECT_EQ(of_id("INTEGER UNIQUE"), ConstraintType::field_required);
+}
+
 TEST_F(Validation, ViewsAndVirtualTablesAreRefused) {
   execute(file, "CREATE VIEW shop AS SELECT 1 AS id");
   EXPECT_NE(refused(request()).find("'shop' is a view, not a table"), std::string::npos);

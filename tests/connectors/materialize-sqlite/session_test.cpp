@@ -172,6 +172,63 @@ TEST_F(Session, NullKeysAreOneKey) {
   EXPECT_EQ(rows(file, "SELECT a, b, v FROM pairs"), Lines{"a|x|2"});
 }
 
+// A single INTEGER key is the rowid, which turns null into a number of its own.
+MaterializationSpec null_id(const std::string& file, std::string_view field_config = {}) {
+  protocol::CollectionSpec c = shop();
+  auto& id = *std::ranges::find(c.projections, "id", &protocol::Projection::field);
+  id.inference->types = {"integer", "null"};
+  id.inference->default_json = "null";
+  protocol::MaterializationBinding b = binding(c, BindingOptions("shop"));
+  if (!field_config.empty()) b.field_selection->field_config_json_map["id"] = field_config;
+  return spec(config_of(file), {b});
+}
+
+Stored null_row(std::string name) {
+  return Stored("[null]", fmt::format(R"(["c",null,"{}"])", name), R"({"id":null})");
+}
+
+TEST_F(Session, NullIntegerKeysAreOneKey) {
+  for (std::string_view config : {"", R"({"DDL":"integer"})"}) {
+    SCOPED_TRACE(config);
+    std::filesystem::remove(file);
+    MaterializationSpec s = null_id(file, config);
+    bench.apply(s);
+    bench.transact(s, {null_row("a"), row(1, "one")});
+    Keys keys{{0, "[null]"}, {0, "[1]"}, {0, "[2]"}};
+    EXPECT_EQ(bench.transact(s, std::move(keys), {null_row("b").exist(), row(2, "two")}),
+              (Lines{R"(0 {"id":1})", R"(0 {"id":null})"}));
+    bench.transact(s, {row(1, "uno").exist()});
+    EXPECT_EQ(rows(file, "SELECT typeof(id), id, name FROM shop ORDER BY id"),
+              (Lines{"null|NULL|b", "integer|1|uno", "integer|2|two"}));
+    EXPECT_EQ(bench.apply(s, &s).action_description, "");
+  }
+}
+
+TEST_F(Session, ARowidTakesNoNullKeys) {
+  MaterializationSpec s = applied();
+  bench.transact(s, {row(1, "a")});
+  for (std::string_view config : {"", R"({"DDL":"INTEGER"})"}) {
+    MaterializationSpec next = null_id(file, config);
+    bench.apply(next, &s);
+    std::string what;
+    try {
+      bench.transact(next, {null_row("b")});
+    } catch (const Error& e) {
+      EXPECT_EQ(e.kind(), Error::Kind::config);
+      what = e.what();
+    }
+    EXPECT_EQ(what,
+              "key 'id' may be null, but its column in table 'shop' is the rowid, which cannot be. Increment "
+              "the binding's backfill counter to re-create the table.");
+  }
+  EXPECT_EQ(rows(file, "SELECT id, name FROM shop"), Lines{"1|a"});
+  MaterializationSpec again = null_id(file);
+  again.bindings[0].backfill = 1;
+  bench.apply(again, &s);
+  bench.transact(again, {null_row("b")});
+  EXPECT_EQ(rows(file, "SELECT id, name FROM shop"), Lines{"NULL|b"});
+}
+
 TEST_F(Session, IntegerKeysBeyond64Bits) {
   MaterializationSpec s = applied();
   bench.transact(s, {row(1, "a")});
