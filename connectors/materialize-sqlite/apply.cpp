@@ -10,18 +10,23 @@
 
 namespace sluice::sqlite {
 
-Applier::Applier(const std::string& path, const sql::Rules& rules,
-                 const protocol::materialize::Apply& request, Log log)
-    : database_(path, Database::Access::create) {
-  database_.prepare_file();
+Applier::Applier(const std::string& path, sql::Rules rules, protocol::materialize::Apply request, Log log)
+    : rules_(rules),
+      request_(std::move(request)),
+      log_(std::move(log)),
+      database_(path, Database::Access::create) {}
+
+bool Applier::prepare() {
+  if (!database_.prepare_file()) return false;
   // The runtime remembers what was applied, so that it must outlast a loss of power.
   database_.execute("PRAGMA synchronous=FULL");
   register_functions(database_);
   std::vector<sql::Path> paths{{checkpoints_table}};
-  for (const auto& binding : request.materialization->bindings) paths.push_back(binding.resource_path);
+  for (const auto& binding : request_.materialization->bindings) paths.push_back(binding.resource_path);
   sql::InfoSchema info = read_schema(database_, dialect_, paths);
-  plan_ = sql::plan(dialect_, rules, request, {checkpoints_table}, info);
-  sql::log(log, plan_.notices);
+  plan_ = sql::plan(dialect_, rules_, request_, {checkpoints_table}, info);
+  sql::log(log_, plan_.notices);
+  return true;
 }
 
 bool Applier::step() {

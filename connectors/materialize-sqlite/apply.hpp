@@ -15,15 +15,19 @@ namespace sluice::sqlite {
 // calls that block.
 class Applier {
  public:
-  Applier(const std::string& path, const sql::Rules& rules, const protocol::materialize::Apply& request,
-          Log log);
+  Applier(const std::string& path, sql::Rules rules, protocol::materialize::Apply request, Log log);
 
+  // Finds out what is to be done; call once before the rest. False if another connection is in the way.
+  bool prepare();
   bool done() const { return at_ == plan_.steps.size(); }
   // Runs one step; false if another connection holds the write lock.
   bool step();
   std::string description() const { return plan_.description(); }
 
  private:
+  sql::Rules rules_;
+  protocol::materialize::Apply request_;
+  Log log_;
   Dialect dialect_;
   Database database_;
   sql::Plan plan_;

@@ -14,7 +14,8 @@ namespace fs = std::filesystem;
 using Kind = Error::Kind;
 
 constexpr int busy_timeout_ms = 5000;
-constexpr int page_bytes = 8192;  // of a new file
+constexpr int busy_timeout_at_open_ms = 30'000;  // while another program writes a file without a log
+constexpr int page_bytes = 8192;                 // of a new file
 
 const char* text_pointer(std::string_view value) { return value.data() ? value.data() : ""; }
 
@@ -147,19 +148,22 @@ Database::Database(std::string path, Access access) : path_(std::move(path)) {
   int code = sqlite3_open_v2(path_.c_str(), &handle, flags, nullptr);
   handle_.reset(handle);
   if (code != SQLITE_OK) throw failure(code);
-  sqlite3_busy_timeout(handle, busy_timeout_ms);
+  sqlite3_busy_timeout(handle, busy_timeout_at_open_ms);
   // "x" is always an identifier.
   sqlite3_db_config(handle, SQLITE_DBCONFIG_DQS_DML, 0, nullptr);
   sqlite3_db_config(handle, SQLITE_DBCONFIG_DQS_DDL, 0, nullptr);
   query_integer("PRAGMA schema_version");  // reads the header
+  sqlite3_busy_timeout(handle, busy_timeout_ms);
   if (sqlite3_db_readonly(handle, "main") == 1)
     throw Error(Kind::config, fmt::format("database file '{}' is not writable", path_),
                 "Make it writable for this user, or change `path`.");
 }
 
-void Database::prepare_file() const {
+bool Database::prepare_file() const {
   if (query_integer("PRAGMA page_count") == 0) execute(fmt::format("PRAGMA page_size={}", page_bytes));
-  std::string mode = query_text("PRAGMA journal_mode=WAL");
+  // It takes the file for itself and does not wait for that, whatever the busy timeout.
+  if (!unless_busy("PRAGMA journal_mode=WAL")) return false;
+  std::string mode = query_text("PRAGMA journal_mode");
   if (mode != "wal")
     throw Error(
         Kind::config,
@@ -167,6 +171,7 @@ void Database::prepare_file() const {
         "Move the file to a local disk: a network file system lacks the shared memory that it needs.");
   // A table may be replaced while views refer to its name.
   execute("PRAGMA legacy_alter_table=ON");
+  return true;
 }
 
 // What SQLite would report as "unable to open database file".
@@ -180,10 +185,12 @@ void Database::require_place(const std::string& path) {
     throw Error(Kind::config, fmt::format("folder '{}' of database path '{}' does not exist", folder, path),
                 "Create it, or change `path`.");
   if (::access(folder.c_str(), W_OK | X_OK) != 0)
-    throw Error(Kind::config,
-                fmt::format("folder '{}' of database path '{}' is not writable, and SQLite keeps its log beside the file",
-                            folder, path),
-                "Make it writable for this user, or change `path`.");
+    throw Error(
+        Kind::config,
+        fmt::format(
+            "folder '{}' of database path '{}' is not writable, and SQLite keeps its log beside the file",
+            folder, path),
+        "Make it writable for this user, or change `path`.");
 }
 
 Statement Database::prepare(std::string_view sql) const { return prepare(sql, 0); }
@@ -213,9 +220,11 @@ std::int64_t Database::query_integer(std::string_view sql) const {
   return statement.step() ? statement.integer(0) : 0;
 }
 
-bool Database::begin() const {
+bool Database::begin() const { return unless_busy("BEGIN IMMEDIATE"); }
+
+bool Database::unless_busy(const char* sql) const {
   sqlite3_busy_timeout(handle_.get(), 0);
-  int code = sqlite3_exec(handle_.get(), "BEGIN IMMEDIATE", nullptr, nullptr, nullptr);
+  int code = sqlite3_exec(handle_.get(), sql, nullptr, nullptr, nullptr);
   sqlite3_busy_timeout(handle_.get(), busy_timeout_ms);
   if ((code & 0xff) == SQLITE_BUSY) return false;
   if (code != SQLITE_OK) throw failure(code);

@@ -68,8 +68,9 @@ class Database {
   Database& operator=(const Database&) = delete;
 
   const std::string& path() const { return path_; }
-  // Turns on the write-ahead log, which stays with the file, and what our statements rely on.
-  void prepare_file() const;
+  // Turns on the write-ahead log, which stays with the file, and what our statements rely on. False if
+  // another connection is in the way.
+  bool prepare_file() const;
   Statement prepare(std::string_view sql) const;
   // One that is kept and run many times.
   Statement prepare_kept(std::string_view sql) const;
@@ -96,6 +97,8 @@ class Database {
     void operator()(sqlite3* handle) const noexcept;
   };
   Statement prepare(std::string_view sql, unsigned flags) const;
+  // Runs it without waiting for a lock; false if another connection holds it.
+  bool unless_busy(const char* sql) const;
 
   std::string path_;
   std::unique_ptr<sqlite3, Close> handle_;

@@ -69,7 +69,7 @@ materialize::Validated validate(materialize::Validate request, Log log) {
 
 std::unique_ptr<Applier> make_applier(materialize::Apply request, Log log) {
   Config config = parse_config(request.materialization->config_json);
-  return std::make_unique<Applier>(config.path, rules_of(config.flags()), request, std::move(log));
+  return std::make_unique<Applier>(config.path, rules_of(config.flags()), std::move(request), std::move(log));
 }
 
 class Connector final : public protocol::Materialize {
@@ -93,6 +93,7 @@ class Connector final : public protocol::Materialize {
     std::string path = parse_config(require_spec(request.materialization).config_json).path;
     std::unique_ptr<Applier> applier =
         co_await on_cpu(context_.cpu, make_applier, std::move(request), context_.log);
+    co_await until_locked(context_, applier.get(), &Applier::prepare, path, patience_at_start);
     while (!applier->done())
       co_await until_locked(context_, applier.get(), &Applier::step, path, patience_at_start);
     materialize::Applied applied;

@@ -67,12 +67,10 @@ Session::Session(SessionOptions options, protocol::MaterializationSpec spec, pro
       range_(range),
       log_(std::move(log)),
       database_(options_.path, Database::Access::create),
-      fence_sql_(sql::fence_sql(dialect_, {checkpoints_table})) {
-  configure();
-}
+      fence_sql_(sql::fence_sql(dialect_, {checkpoints_table})) {}
 
-void Session::configure() {
-  database_.prepare_file();
+bool Session::configure() {
+  if (!database_.prepare_file()) return false;
   database_.execute(options_.every_commit_on_disk ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
   // Pages are copied out of the log by tidy(), not within a commit.
   database_.execute("PRAGMA wal_autocheckpoint=0");
@@ -83,10 +81,12 @@ void Session::configure() {
   database_.execute("PRAGMA temp_store=FILE");
   register_functions(database_);
   page_bytes_ = database_.query_integer("PRAGMA page_size");
+  return true;
 }
 
 bool Session::install() {
-  if (!database_.begin()) return false;
+  if (!configured_) configured_ = configure();
+  if (!configured_ || !database_.begin()) return false;
   Transaction transaction(database_);
   apply_plan();
   read_bindings();

@@ -35,8 +35,8 @@ class Session {
  public:
   Session(SessionOptions options, protocol::MaterializationSpec spec, protocol::RangeSpec range, Log log);
 
-  // Makes the tables fit where they do not, and fences older sessions. False if another connection holds the
-  // write lock.
+  // Sets the file up, makes the tables fit where they do not, and fences older sessions; call before the
+  // rest. False if another connection holds the write lock.
   bool install();
   // The stored checkpoint; unset if the runtime's own counts.
   std::optional<protocol::Checkpoint> checkpoint() const { return fence_.runtime_checkpoint(); }
@@ -71,7 +71,7 @@ class Session {
   };
   using Document = protocol::StoreBatch::Document;
 
-  void configure();
+  bool configure();
   void apply_plan();
   void read_bindings();
   void read_binding(Binding& binding, const sql::InfoSchema& info);
@@ -114,6 +114,7 @@ class Session {
   std::size_t next_key_ = 0;
   bool reading_ = false;
 
+  bool configured_ = false;
   bool writing_ = false;
   std::int64_t log_pages_ = 0;  // of the write-ahead log
   std::int64_t page_bytes_ = 0;

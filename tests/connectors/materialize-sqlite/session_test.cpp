@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <sqlite3.h>
 
+#include <thread>
+
 #include "sluice/base/error.hpp"
 #include "sluice/base/text.hpp"
 #include "sluice/protocol/messages.hpp"
@@ -334,6 +336,54 @@ TEST_F(Session, ALockedFileIsWaitedForUpToALimit) {
   };
   patient.session(s, first_rows);
   EXPECT_EQ(sleeps, 20);
+}
+
+TEST_F(Session, TurningTheLogOnWaitsForOthers) {
+  execute(file, "CREATE TABLE other (x)");  // a file without a write-ahead log
+  SkippingClock clock;
+  Bench patient(64 << 20, &clock);
+  std::optional<Holder> holder(file);
+  std::string what;
+  try {
+    patient.apply(task());
+  } catch (const Error& e) {
+    EXPECT_EQ(e.kind(), Error::Kind::transient);
+    what = e.what();
+  }
+  EXPECT_NE(what.find("is locked: another program has been writing to it for 30 s"), std::string::npos)
+      << what;
+  EXPECT_EQ(rows(file, "PRAGMA journal_mode"), Lines{"delete"});
+  int sleeps = 0;
+  clock.at_sleep = [&] {
+    if (++sleeps == 20) holder.reset();
+  };
+  patient.session(task(), first_rows);
+  EXPECT_EQ(sleeps, 20);
+  EXPECT_EQ(rows(file, "PRAGMA journal_mode"), Lines{"wal"});
+}
+
+TEST_F(Session, TasksThatStartOnOneNewFileTakeTurns) {
+  auto play = [&](std::string_view name, std::string& failure) {
+    MaterializationSpec s = task(BindingOptions(std::string(name)));
+    s.name = fmt::format("acme/{}", name);
+    Bench own;
+    try {
+      own.apply(s);
+      own.transact(s, {row(1, "a"), row(2, "b")});
+    } catch (const std::exception& e) {
+      failure = e.what();
+    }
+  };
+  for (int round = 0; round < 40; ++round) {
+    for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(file + suffix);
+    std::string first, second;
+    std::thread other([&] { play("one", first); });
+    play("two", second);
+    other.join();
+    ASSERT_EQ(first, "") << "round " << round;
+    ASSERT_EQ(second, "") << "round " << round;
+    ASSERT_EQ(rows(file, "SELECT count(*) FROM one UNION ALL SELECT count(*) FROM two"), (Lines{"2", "2"}));
+  }
 }
 
 TEST_F(Session, ATransactionWaitsForAnotherTasks) {
