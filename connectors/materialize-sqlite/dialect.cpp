@@ -31,6 +31,16 @@ std::string one_line(std::string_view text) {
   return out;
 }
 
+// A default of one word, which stands for its own text unless it is in parentheses: then it would be a
+// column. The catalog gives expressions without theirs.
+bool is_name(std::string_view default_text) {
+  constexpr std::string_view quotes = "\"`[";
+  return quotes.find(default_text.front()) != quotes.npos || std::ranges::all_of(default_text, [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+                  c < 0;
+         });
+}
+
 std::string parenthesised(const sql::Dialect& dialect, const std::vector<std::string>& columns) {
   std::vector<std::string> quoted;
   for (const std::string& column : columns) quoted.push_back(dialect.quote(column));
@@ -144,7 +154,9 @@ struct Dialect::Copied {
   std::string definition() const {
     std::string out = type.empty() ? "" : " " + type;
     if (not_null) out += " NOT NULL";
-    return default_text.empty() ? out : out + " DEFAULT " + default_text;
+    if (default_text.empty()) return out;
+    out += " DEFAULT ";
+    return is_name(default_text) ? out + default_text : out + "(" + default_text + ")";
   }
 };
 

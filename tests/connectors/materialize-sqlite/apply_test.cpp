@@ -102,6 +102,10 @@ TEST_F(Apply, AddsColumnsInPlace) {
 
 TEST_F(Apply, ReleasesNotNullByCopying) {
   field("name").inference->exists = Exists::must;
+  execute(file,
+          "CREATE TABLE shop (id INTEGER NOT NULL, \"_meta/op\" TEXT, n INTEGER, name TEXT NOT NULL, "
+          "flow_document TEXT NOT NULL, sum INT DEFAULT (1 + 2), half REAL DEFAULT -.5, "
+          "day TEXT DEFAULT CURRENT_DATE, word DEFAULT new, quoted DEFAULT \"a b\", PRIMARY KEY (id))");
   apply();
   store(Stored("[1]", R"(["c",1,"x"])", R"({"a":1})"));
   execute(file,
@@ -114,11 +118,14 @@ TEST_F(Apply, ReleasesNotNullByCopying) {
   std::string text = apply();
   EXPECT_NE(text.find("CREATE TABLE \"flow_rebuild_shop\""), std::string::npos) << text;
   EXPECT_EQ(columns(), (Lines{"id|INTEGER|1|1", "_meta/op|TEXT|0|0", "n|INTEGER|0|0", "name|TEXT|0|0",
-                              "flow_document|TEXT|1|0", "mine|TEXT|1|0"}));
+                              "flow_document|TEXT|1|0", "sum|INT|0|0", "half|REAL|0|0", "day|TEXT|0|0",
+                              "word||0|0", "quoted||0|0", "mine|TEXT|1|0"}));
   EXPECT_EQ(apply(), "");
   store(Stored("[2]", R"(["c",2,null])", "{}"));
   EXPECT_EQ(rows(file, "SELECT id, n, name, flow_document, mine FROM shop ORDER BY id"),
             (Lines{"1|1|x|{\"a\":1}|it's mine", "2|2|NULL|{}|it's mine"}));
+  EXPECT_EQ(rows(file, "SELECT sum, half, length(day), word, quoted FROM shop ORDER BY id"),
+            (Lines{"3|-0.5|10|new|a b", "3|-0.5|10|new|a b"}));
   EXPECT_EQ(rows(file, "SELECT * FROM names ORDER BY 1"), (Lines{"NULL", "x"}));
   EXPECT_EQ(rows(file, "SELECT * FROM seen"), Lines{"2"});
   EXPECT_EQ(rows(file, "SELECT name FROM pragma_index_list('shop')"), Lines{"by_name"});
