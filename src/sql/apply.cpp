@@ -81,11 +81,18 @@ class Planner {
     if (!last.collection || last.collection->key != next.collection->key) return false;
     if (!table.delta && !unique_by_key(table, live)) return false;
     if (!live.fixed.empty() && needs_rebuild(table, live)) return false;
+    if (columns_after(table, live) > dialect_.max_columns()) return false;
     return std::ranges::all_of(table.columns, [&](const Column& column) {
       const LiveColumn* at = info_.find(live, column.field);
       if (!at) return !column.is_key;
       return dialect_.fits(column.type, *at) || (!column.is_key && dialect_.cast(column.type, *at));
     });
+  }
+
+  // With those that no field fills.
+  std::size_t columns_after(const Table& table, const LiveTable& live) const {
+    auto fresh = [&](const Column& column) { return !info_.find(live, column.field); };
+    return live.columns.size() + static_cast<std::size_t>(std::ranges::count_if(table.columns, fresh));
   }
 
   bool needs_rebuild(const Table& table, const LiveTable& live) const {
@@ -134,6 +141,7 @@ class Planner {
     Alteration change;
     compare(table, live, change);
     if (change.empty()) return;
+    require_room(table, live);
     for (const Alteration::Migration& m : change.migrate) {
       Notice& n = notice(Notice::Kind::migration, table);
       n.field = m.column->field;
@@ -142,6 +150,16 @@ class Planner {
     }
     changes_.push_back(
         {fmt::format("altering table '{}'", text(table.path)), dialect_.alter(table, live, change), {}});
+  }
+
+  void require_room(const Table& table, const LiveTable& live) const {
+    std::size_t columns = columns_after(table, live);
+    if (columns <= dialect_.max_columns()) return;
+    throw Error(Error::Kind::config,
+                fmt::format("table '{}' has {} columns and would have {}, the database allows {}",
+                            text(table.path), live.columns.size(), columns, dialect_.max_columns()),
+                "Exclude fields of the binding, drop columns that no field fills, or increment the binding's "
+                "backfill counter to re-create the table.");
   }
 
   std::string key_names(const Table& table) const {

@@ -311,6 +311,22 @@ TEST(Table, TooManyColumns) {
   EXPECT_NE(c.error().find("table 't' would have 4 columns, the database allows 3"), std::string::npos);
 }
 
+TEST(Apply, ColumnsThatNoFieldFillsCountToo) {
+  Case c;
+  c.has(live("t", {{"id", "int!"}, {"a", "text"}, {"old", "text"}, {"doc", "json!"}}));
+  c.dialect.most_columns = 5;
+  EXPECT_EQ(c.text(), "ALTER \"t\" +b");
+  c.dialect.most_columns = 4;
+  EXPECT_EQ(c.error(),
+            "table 't' has 4 columns and would have 5, the database allows 4. Exclude fields of the binding, "
+            "drop columns that no field fills, or increment the binding's backfill counter to re-create the "
+            "table.");
+  // As told.
+  c.last = c.next;
+  c.next.backfill = 1;
+  EXPECT_EQ(c.text(), "DROP \"t\"\nCREATE \"t\"\n-- lost with the former table: column \"old\"");
+}
+
 TEST(Table, FieldsThatFoldIntoOneColumn) {
   Case c;
   c.next.collection->projections.push_back(field("A", {"string"}));
