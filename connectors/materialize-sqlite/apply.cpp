@@ -1,6 +1,7 @@
 #include "apply.hpp"
 
-#include <algorithm>
+#include <sqlite3.h>
+
 #include <vector>
 
 #include "config.hpp"
@@ -9,6 +10,21 @@
 #include "sluice/base/error.hpp"
 
 namespace sluice::sqlite {
+
+void run_step(const Database& database, const sql::Step& step) {
+  try {
+    for (const std::string& statement : step.statements) database.execute(statement);
+  } catch (Error& e) {
+    // Before the rollback makes it another.
+    bool refused = (sqlite3_errcode(database.handle()) & 0xff) == SQLITE_ERROR;
+    e.add(step.what);
+    if (!refused) throw;
+    throw Error(Error::Kind::config, e.message(),
+                "Change the table or its data by hand so that the statement succeeds, or increment the "
+                "binding's backfill counter to re-create the table.",
+                e.where());
+  }
+}
 
 Applier::Applier(const std::string& path, sql::Rules rules, protocol::materialize::Apply request, Log log)
     : rules_(rules),
@@ -31,15 +47,9 @@ bool Applier::prepare() {
 
 bool Applier::step() {
   if (!database_.begin()) return false;
-  const sql::Step& step = plan_.steps[at_];
   Transaction transaction(database_);
-  try {
-    for (const std::string& statement : step.statements) database_.execute(statement);
-    transaction.commit();
-  } catch (Error& e) {
-    e.add(step.what);
-    throw;
-  }
+  run_step(database_, plan_.steps[at_]);
+  transaction.commit();
   ++at_;
   return true;
 }

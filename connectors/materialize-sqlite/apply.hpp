@@ -11,6 +11,10 @@
 
 namespace sluice::sqlite {
 
+// Runs the statements of one step of a plan, within a transaction. What SQLite refuses in them is an
+// Error{config}: the table is as it is, so that another attempt would fail alike.
+void run_step(const Database& database, const sql::Step& step);
+
 // Brings the tables of a file into the shape that a specification asks for, one transaction a table. Plain
 // calls that block.
 class Applier {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "apply.hpp"
 #include "config.hpp"
 #include "functions.hpp"
 #include "schema.hpp"
@@ -105,8 +106,7 @@ void Session::apply_plan() {
   request.last_materialization = spec_;
   sql::Plan plan = sql::plan(dialect_, options_.rules, request, {checkpoints_table}, info);
   sql::log(log_, plan.notices);
-  for (const sql::Step& step : plan.steps)
-    for (const std::string& statement : step.statements) database_.execute(statement);
+  for (const sql::Step& step : plan.steps) run_step(database_, step);
 }
 
 void Session::read_bindings() {

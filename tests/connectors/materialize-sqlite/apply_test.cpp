@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "apply.hpp"
 #include "sluice/base/error.hpp"
 #include "support.hpp"
 
@@ -199,15 +200,47 @@ TEST_F(Apply, AMigrationThatFailsLeavesTheTable) {
   apply();
   store(Stored("[1]", R"(["c",1,"no base64!"])", "{}"));
   field("name").inference->string->content_encoding = "base64";
-  std::string what;
-  try {
-    apply();
-  } catch (const Error& e) {
-    what = e.what();
-  }
+  constexpr std::string_view hint =
+      "Change the table or its data by hand so that the statement succeeds, or increment the binding's "
+      "backfill counter to re-create the table.";
+  std::string what = failure();
   EXPECT_NE(what.find("altering table 'shop': database '"), std::string::npos) << what;
   EXPECT_NE(what.find("'no base64!' is not base64"), std::string::npos) << what;
+  EXPECT_NE(what.find(hint), std::string::npos) << what;
   EXPECT_EQ(rows(file, "SELECT typeof(name), name FROM shop"), Lines{"text|no base64!"});
+  // A session that finds the table so, too.
+  EXPECT_THROW(
+      {
+        try {
+          bench.transact(task(), {});
+        } catch (const Error& e) {
+          EXPECT_EQ(e.kind(), Error::Kind::config) << e.what();
+          throw;
+        }
+      },
+      Error);
+  // Also what does not compile.
+  execute(file, "CREATE TABLE flow_rebuild_shop (x)");
+  what = failure();
+  EXPECT_NE(what.find("altering table 'shop': database '"), std::string::npos) << what;
+  EXPECT_NE(what.find("table \"flow_rebuild_shop\" already exists. Change the table"), std::string::npos)
+      << what;
+}
+
+TEST_F(Apply, WhatPassesByItselfIsTriedAgain) {
+  sqlite::Database database(file, sqlite::Database::Access::create);
+  database.execute("CREATE TABLE t (x)");
+  database.query_integer("PRAGMA max_page_count=4");
+  sql::Step step;
+  step.what = "filling table 't'";
+  step.statements = {"INSERT INTO t VALUES (zeroblob(1000000))"};
+  try {
+    sqlite::run_step(database, step);
+    FAIL() << "stored";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.kind(), Error::Kind::transient);
+    EXPECT_TRUE(e.message().starts_with("filling table 't': database '")) << e.message();
+  }
 }
 
 TEST_F(Apply, StandardToDelta) {
