@@ -166,7 +166,7 @@ TEST_F(Errors, FullDisk) {
   // Room is made: the same state goes on.
   ASSERT_EQ(::mount("none", p.state().c_str(), "tmpfs", MS_REMOUNT, "size=400m"), 0);
   p.run_once(60s);
-  EXPECT_EQ(p.doubled_documents(), 0u);
+  EXPECT_EQ(p.recorded().doubled, 0u);
   ::umount2(p.state().c_str(), MNT_DETACH);
   expect_rows(p, 60000);
 }

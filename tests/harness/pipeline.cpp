@@ -5,8 +5,9 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <set>
 #include <stdexcept>
+#include <string_view>
+#include <unordered_set>
 
 namespace harness {
 namespace fs = std::filesystem;
@@ -105,21 +106,39 @@ bool Pipeline::verify(Client& client) {
   return equal;
 }
 
-std::size_t Pipeline::doubled_documents() const {
-  // A UUID names a document; one that an acknowledged stretch holds twice was written twice.
-  std::size_t doubled = 0;
-  if (!fs::exists(state() + "/collections")) return 0;
+namespace {
+
+// What follows `name` in a line, up to `end`; empty if it is not there.
+std::string_view member(std::string_view line, std::string_view name, char end) {
+  std::size_t at = line.find(name);
+  if (at == line.npos) return {};
+  line.remove_prefix(at + name.size());
+  return line.substr(0, line.find(end));
+}
+
+}  // namespace
+
+Recorded Pipeline::recorded() const {
+  Recorded result;
+  if (!fs::exists(state() + "/collections")) return result;
   for (const auto& entry : fs::recursive_directory_iterator(state() + "/collections")) {
     if (!entry.is_regular_file()) continue;
-    std::set<std::string> seen;
+    std::unordered_set<std::string> seen;
     std::ifstream in(entry.path());
     for (std::string line; std::getline(in, line);) {
-      std::size_t at = line.find(R"("uuid":")");
-      if (at == line.npos) continue;
-      if (!seen.insert(line.substr(at + 8, 36)).second) ++doubled;
+      // Whoever writes a document again gives it a fresh UUID, but takes it from the same place of the
+      // source: a row of the backfill by its number, a change by its LSN. A change of the key is a `d` and a
+      // `u`.
+      std::string_view loc = member(line, R"("loc":[)", ']'), op = member(line, R"("op":")", '"');
+      if (loc.empty()) continue;  // an acknowledgement
+      ++result.documents;
+      result.replicated += !loc.starts_with("-1,");
+      bool new_place = seen.insert(fmt::format("{} {}", op, loc)).second;
+      bool new_uuid = seen.emplace(member(line, R"("uuid":")", '"')).second;
+      result.doubled += !new_place || !new_uuid;
     }
   }
-  return doubled;
+  return result;
 }
 
 std::string Pipeline::tail_of_log(std::size_t bytes) const {
@@ -136,21 +155,35 @@ std::string Pipeline::tail_of_log(std::size_t bytes) const {
 TrafficThreads::TrafficThreads(std::string dsn, std::uint64_t seed, int lanes,
                                std::chrono::milliseconds pause) {
   for (int lane = 0; lane < lanes; ++lane)
-    threads_.emplace_back([this, dsn, seed, lane, pause] {
-      std::unique_ptr<Traffic> traffic;
-      while (!stop_) {
-        try {
-          if (!traffic)
-            traffic = std::make_unique<Traffic>(dsn, seed + static_cast<std::uint64_t>(lane), lane);
-          int changes = traffic->transaction();
-          transactions_ += changes > 0;
-          changes_ += static_cast<std::uint64_t>(changes);
-        } catch (const std::exception&) {
-          // The server is away (it is restarted by the test): try again after the pause.
-        }
-        std::this_thread::sleep_for(pause);
-      }
-    });
+    threads_.emplace_back(&TrafficThreads::run, this, dsn, seed + static_cast<std::uint64_t>(lane), lane,
+                          pause);
+}
+
+void TrafficThreads::run(const std::string& dsn, std::uint64_t seed, int lane,
+                         std::chrono::milliseconds pause) {
+  std::unique_ptr<Traffic> traffic;
+  while (!stop_) {
+    try {
+      if (!traffic) traffic = std::make_unique<Traffic>(dsn, seed, lane);
+      changes_ += static_cast<std::uint64_t>(traffic->transaction());
+      ++transactions_;
+    } catch (const std::exception& e) {
+      // The server may be away (it is restarted by the test): try again after the pause.
+      failed(e.what());
+    }
+    std::this_thread::sleep_for(pause);
+  }
+}
+
+void TrafficThreads::failed(const std::string& what) {
+  ++failures_;
+  std::lock_guard lock(mutex_);
+  last_failure_ = what;
+}
+
+std::string TrafficThreads::last_failure() const {
+  std::lock_guard lock(mutex_);
+  return last_failure_;
 }
 
 TrafficThreads::~TrafficThreads() { stop(); }

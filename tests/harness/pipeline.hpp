@@ -22,6 +22,13 @@ std::string build_folder();
 // How to reach a database of a private server by TCP.
 std::string dsn(const sluice::testing::PrivatePostgres& server, const std::string& database = "postgres");
 
+// What the collection logs of a pipeline hold.
+struct Recorded {
+  std::size_t documents = 0;
+  std::size_t replicated = 0;  // of them; the others are of the backfill
+  std::size_t doubled = 0;     // stand in their log a second time
+};
+
 // One pipeline from a PostgreSQL database to a SQLite file, run by the real `sluice` binary in a folder of
 // its own: catalog, state, destination and log are there.
 class Pipeline {
@@ -50,8 +57,9 @@ class Pipeline {
   static std::string destination(const Table& table);
   // Compares all tables; prints what differs. True if nothing does.
   bool verify(Client& client);
-  // Documents that stand in a collection log twice once UUIDs are taken into account (runtime.md §7.2).
-  std::size_t doubled_documents() const;
+  // Reads the logs; what a killed run left behind the committed length counts too, until the next run cuts it
+  // off.
+  Recorded recorded() const;
   std::string tail_of_log(std::size_t bytes) const;
 
  private:
@@ -67,10 +75,18 @@ class TrafficThreads {
   void stop();
   std::uint64_t transactions() const { return transactions_; }
   std::uint64_t changes() const { return changes_; }
+  // Attempts that failed: two lanes met at one key, or the server was away. What the last one said.
+  std::uint64_t failures() const { return failures_; }
+  std::string last_failure() const;
 
  private:
+  void run(const std::string& dsn, std::uint64_t seed, int lane, std::chrono::milliseconds pause);
+  void failed(const std::string& what);
+
   std::atomic<bool> stop_{false};
-  std::atomic<std::uint64_t> transactions_{0}, changes_{0};
+  std::atomic<std::uint64_t> transactions_{0}, changes_{0}, failures_{0};
+  mutable std::mutex mutex_;
+  std::string last_failure_;
   std::vector<std::thread> threads_;
 };
 

@@ -174,9 +174,8 @@ int Traffic::transaction() {
     client_.run(sql);
     return changes;
   } catch (const std::runtime_error&) {
-    // Two lanes changed one key, or the server is being restarted: the next transaction starts afresh.
     if (client_.alive()) client_.run("ROLLBACK");
-    return 0;
+    throw;
   }
 }
 

@@ -31,8 +31,9 @@ class Traffic {
  public:
   // `lane` keeps the keys that several instances insert apart.
   Traffic(std::string dsn, std::uint64_t seed, int lane);
-  // Runs one transaction and returns how many row changes it asked for. Survives a server that goes away: it
-  // reconnects, and an unknown outcome is as good as either.
+  // Runs one transaction and returns how many row changes it asked for. Throws std::runtime_error if it
+  // fails: two lanes changed one key, or the server went away. The next one starts afresh, on a new
+  // connection if need be, and an unknown outcome is as good as either.
   int transaction();
 
  private:
