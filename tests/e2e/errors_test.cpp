@@ -50,7 +50,7 @@ class Errors : public ::testing::Test {
   }
 
   // The last line that a failing `sluice run --once` leaves.
-  static std::string failure(harness::Pipeline& pipeline, bool mortal = false) {
+  static std::string failure(harness::Pipeline& pipeline, harness::Program::Limits limits = {}) {
     std::ofstream(pipeline.log(), std::ios::trunc);
     std::vector<std::string> command = {harness::build_folder() + "/sluice",
                                         "run",
@@ -58,7 +58,7 @@ class Errors : public ::testing::Test {
                                         "--state",
                                         pipeline.state(),
                                         "--once"};
-    harness::Program run(command, {"LOG_FORMAT=text"}, pipeline.log(), mortal);
+    harness::Program run(command, {"LOG_FORMAT=text"}, pipeline.log(), limits);
     EXPECT_EQ(run.wait(60s), 1) << pipeline.tail_of_log(3000);
     std::string last;
     std::ifstream in(pipeline.log());
@@ -75,6 +75,12 @@ class Errors : public ::testing::Test {
       EXPECT_TRUE(d.equal());
       EXPECT_EQ(d.source_rows, rows);
     }
+  }
+
+  static void expect_recorded_once(harness::Pipeline& pipeline) {
+    harness::Recorded recorded = pipeline.recorded();
+    EXPECT_GT(recorded.documents, 0u);
+    EXPECT_EQ(recorded.doubled, 0u);
   }
 
   static std::unique_ptr<sluice::testing::PrivatePostgres> server_;
@@ -146,28 +152,66 @@ TEST_F(Errors, ReadOnlyStateFolder) {
   p.discover();
   fs::create_directories(p.state());
   ::chmod(p.state().c_str(), 0555);
-  std::string message = failure(p, true);
+  harness::Program::Limits limits;
+  limits.mortal = true;
+  std::string message = failure(p, limits);
   ::chmod(p.state().c_str(), 0755);
   EXPECT_MENTIONS(message, p.state());
   p.run_once(60s);
   expect_rows(p, 1000);
 }
 
+// A small file system of its own at a folder, as long as this lives.
+class SmallDisk {
+ public:
+  explicit SmallDisk(std::string folder) : folder_(std::move(folder)) {
+    fs::create_directories(folder_);
+    mounted_ = ::mount("none", folder_.c_str(), "tmpfs", 0, "size=4m") == 0;
+  }
+  ~SmallDisk() {
+    if (mounted_) ::umount2(folder_.c_str(), MNT_DETACH);
+  }
+  SmallDisk(const SmallDisk&) = delete;
+  SmallDisk& operator=(const SmallDisk&) = delete;
+  // Only root may mount, and not in every container.
+  bool mounted() const { return mounted_; }
+  bool grow() { return ::mount("none", folder_.c_str(), "tmpfs", MS_REMOUNT, "size=400m") == 0; }
+
+ private:
+  std::string folder_;
+  bool mounted_ = false;
+};
+
 TEST_F(Errors, FullDisk) {
-  if (::geteuid() != 0) GTEST_FAIL() << "mounting a small file system needs root: run the suite as root";
   harness::Pipeline p = pipeline();
   p.discover();
   harness::Client(dsn()).run("INSERT INTO shop.pulse SELECT i, now() FROM generate_series(1001, 60000) i");
-  fs::create_directories(p.state());
-  ASSERT_EQ(::mount("none", p.state().c_str(), "tmpfs", 0, "size=4m"), 0);
-  std::string message = failure(p);
-  EXPECT_MENTIONS(message, p.state());
-  EXPECT_MENTIONS(message, "space");
+  SmallDisk disk(p.state());
+  harness::Program::Limits limits;
+  if (!disk.mounted()) limits.file_bytes = 4 << 20;
+  std::string message = failure(p, limits);
+  EXPECT_MENTIONS(message, disk.mounted() ? p.state() : folder_.path());
+  EXPECT_MENTIONS(message, disk.mounted() ? "space" : "limit");
   // Room is made: the same state goes on.
-  ASSERT_EQ(::mount("none", p.state().c_str(), "tmpfs", MS_REMOUNT, "size=400m"), 0);
+  if (disk.mounted()) {
+    ASSERT_TRUE(disk.grow());
+  }
   p.run_once(60s);
-  EXPECT_EQ(p.recorded().doubled, 0u);
-  ::umount2(p.state().c_str(), MNT_DETACH);
+  expect_recorded_once(p);
+  expect_rows(p, 60000);
+}
+
+TEST_F(Errors, FilesThatMayNotGrow) {
+  harness::Pipeline p = pipeline();
+  p.discover();
+  harness::Client(dsn()).run("INSERT INTO shop.pulse SELECT i, now() FROM generate_series(1001, 60000) i");
+  harness::Program::Limits limits;
+  limits.file_bytes = 4 << 20;
+  std::string message = failure(p, limits);
+  EXPECT_MENTIONS(message, folder_.path());
+  EXPECT_MENTIONS(message, "limit");
+  p.run_once(60s);
+  expect_recorded_once(p);
   expect_rows(p, 60000);
 }
 

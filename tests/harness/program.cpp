@@ -4,6 +4,7 @@
 #include <linux/capability.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -31,8 +32,11 @@ std::vector<pid_t> children_of(pid_t pid) {
 
 }  // namespace
 
+Program::Program(std::vector<std::string> command, std::vector<std::string> environment, std::string log)
+    : Program(std::move(command), std::move(environment), std::move(log), Limits()) {}
+
 Program::Program(std::vector<std::string> command, std::vector<std::string> environment, std::string log,
-                 bool mortal) {
+                 Limits limits) {
   std::vector<char*> arguments;
   for (std::string& word : command) arguments.push_back(word.data());
   arguments.push_back(nullptr);
@@ -42,7 +46,12 @@ Program::Program(std::vector<std::string> command, std::vector<std::string> envi
   if (pid_ > 0) return;
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(126);
-  if (mortal) ::prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE);
+  if (limits.mortal) ::prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE);
+  if (limits.file_bytes) {
+    ::signal(SIGXFSZ, SIG_IGN);  // write() is to fail instead
+    rlimit most{limits.file_bytes, limits.file_bytes};
+    ::setrlimit(RLIMIT_FSIZE, &most);
+  }
   for (std::string& variable : environment) ::putenv(variable.data());
   if (!log.empty()) {
     int fd = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);

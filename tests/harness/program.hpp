@@ -12,10 +12,14 @@ namespace harness {
 // A child process that does not outlive this object nor this process. Its output goes to a file.
 class Program {
  public:
-  // `log`: where stdout and stderr are appended; empty: inherited. `mortal`: permission bits bind it even as
-  // root.
+  struct Limits {
+    bool mortal = false;           // permission bits bind it even as root
+    std::uint64_t file_bytes = 0;  // no file grows beyond; 0 none
+  };
+  // `log`: where stdout and stderr are appended; empty: inherited.
+  Program(std::vector<std::string> command, std::vector<std::string> environment, std::string log);
   Program(std::vector<std::string> command, std::vector<std::string> environment, std::string log,
-          bool mortal = false);
+          Limits limits);
   ~Program();
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
