@@ -6,7 +6,6 @@
 #include <netinet/in.h>
 #include <pwd.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -161,7 +160,8 @@ PrivatePostgres::PrivatePostgres(Options options) : options_(std::move(options))
   password_ = random_password();
   try {
     create_folder();
-    start_janitor();
+    // If this process is killed, the server ends by its own signal, and somebody has to remove the folder.
+    janitor_ = std::make_unique<Janitor>(folder_);
     create_cluster();
     start();
   } catch (...) {
@@ -172,8 +172,6 @@ PrivatePostgres::PrivatePostgres(Options options) : options_(std::move(options))
     }
     std::error_code ignored;
     fs::remove_all(folder_, ignored);
-    if (lifeline_ >= 0) ::close(lifeline_);
-    if (janitor_ > 0) ::waitpid(janitor_, nullptr, 0);
     throw;
   }
 }
@@ -185,8 +183,6 @@ PrivatePostgres::~PrivatePostgres() {
   }
   std::error_code ignored;
   fs::remove_all(folder_, ignored);
-  ::close(lifeline_);
-  ::waitpid(janitor_, nullptr, 0);
 }
 
 void PrivatePostgres::create_folder() {
@@ -209,37 +205,6 @@ void PrivatePostgres::create_folder() {
                 "PostgreSQL does not run as root, and there is no user postgres or nobody",
                 "Run as another user, or create a user named postgres.");
   if (::chown(folder_.c_str(), account_.uid, account_.gid) != 0) fail_with_errno("cannot chown " + folder_);
-}
-
-// A process that outlives this one for a moment: if this one is killed, the server ends by its own signal,
-// and somebody has to remove the folder.
-void PrivatePostgres::start_janitor() {
-  static const char script[] =
-      "while read -r line; do :; done\n"
-      "pid=$(head -n 1 \"$0/data/postmaster.pid\" 2>/dev/null) || exec rm -rf -- \"$0\"\n"
-      "while kill -0 \"$pid\" 2>/dev/null; do kill -QUIT \"$pid\" 2>/dev/null; sleep 0.1; done\n"
-      "exec rm -rf -- \"$0\"\n";
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) fail_with_errno("cannot make a pipe");
-  posix_spawn_file_actions_t files;
-  posix_spawn_file_actions_init(&files);
-  posix_spawn_file_actions_adddup2(&files, ends[0], 0);
-  posix_spawn_file_actions_addopen(&files, 1, "/dev/null", O_WRONLY, 0);
-  posix_spawn_file_actions_addopen(&files, 2, "/dev/null", O_WRONLY, 0);
-  posix_spawnattr_t attributes;
-  posix_spawnattr_init(&attributes);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);  // away from the terminal's ^C
-  std::vector<std::string> command = {"/bin/sh", "-c", script, folder_};
-  int failed = ::posix_spawn(&janitor_, "/bin/sh", &files, &attributes, pointers(command).data(), environ);
-  posix_spawn_file_actions_destroy(&files);
-  posix_spawnattr_destroy(&attributes);
-  ::close(ends[0]);
-  lifeline_ = ends[1];
-  if (failed) {
-    errno = failed;
-    janitor_ = -1;
-    fail_with_errno("cannot start /bin/sh");
-  }
 }
 
 // Runs a command as the server's user. Everything that allocates happens before the fork.

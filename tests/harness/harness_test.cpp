@@ -1,5 +1,9 @@
 // What checks the product is checked too.
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -55,6 +59,48 @@ TEST(Traffic, ThatNeverSucceedsSaysWhy) {
   traffic.stop();
   EXPECT_EQ(traffic.transactions(), 0u);
   EXPECT_NE(traffic.last_failure().find(empty.path()), std::string::npos) << traffic.last_failure();
+}
+
+// The folder of a child that is killed.
+std::string left_by_a_killed_child(bool keep) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error("no pipe");
+  pid_t child = ::fork();
+  if (child == 0) {
+    harness::TemporaryFolder folder;
+    if (keep) folder.keep();
+    std::ofstream(folder.path() + "/file") << "x";
+    bool written = ::write(ends[1], folder.path().data(), folder.path().size()) > 0;
+    ::kill(::getpid(), written ? SIGKILL : SIGTERM);
+  }
+  ::close(ends[1]);
+  char name[256];
+  ssize_t size = ::read(ends[0], name, sizeof name);
+  ::close(ends[0]);
+  ::waitpid(child, nullptr, 0);
+  return std::string(name, static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+}
+
+TEST(TemporaryFolder, GoesWithAKilledProcess) {
+  std::string folder = left_by_a_killed_child(false);
+  ASSERT_NE(folder, "");
+  for (int i = 0; i < 3000 && fs::exists(folder); ++i) std::this_thread::sleep_for(10ms);
+  EXPECT_FALSE(fs::exists(folder));
+}
+
+TEST(TemporaryFolder, StaysIfTold) {
+  std::string folder = left_by_a_killed_child(true);
+  ASSERT_NE(folder, "");
+  EXPECT_TRUE(fs::exists(folder + "/file"));
+  fs::remove_all(folder);
+  std::string path;
+  {
+    harness::TemporaryFolder kept;
+    kept.keep();
+    path = kept.path();
+  }
+  EXPECT_TRUE(fs::exists(path));
+  fs::remove_all(path);
 }
 
 }  // namespace

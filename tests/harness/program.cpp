@@ -101,6 +101,7 @@ TemporaryFolder::TemporaryFolder() {
   std::string pattern = (std::filesystem::temp_directory_path() / "sluice-XXXXXX").string();
   if (!::mkdtemp(pattern.data())) throw std::runtime_error("cannot create a folder like " + pattern);
   path_ = pattern;
+  janitor_ = std::make_unique<sluice::testing::Janitor>(path_);
   // The server runs as another user when this one is root.
   std::filesystem::permissions(path_, std::filesystem::perms(0755));
 }
@@ -108,6 +109,11 @@ TemporaryFolder::TemporaryFolder() {
 TemporaryFolder::~TemporaryFolder() {
   std::error_code ignored;
   if (!keep_) std::filesystem::remove_all(path_, ignored);
+}
+
+void TemporaryFolder::keep() {
+  keep_ = true;
+  janitor_->disarm();
 }
 
 }  // namespace harness

@@ -3,9 +3,12 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include "sluice/testing/janitor.hpp"
 
 namespace harness {
 
@@ -38,7 +41,8 @@ class Program {
   std::int64_t peak_kib_ = 0;
 };
 
-// A fresh folder under the system's temporary one, removed with this object unless keep() is called.
+// A fresh folder under the system's temporary one, removed with this object, or when this process is killed,
+// unless keep() is called.
 class TemporaryFolder {
  public:
   TemporaryFolder();
@@ -46,11 +50,12 @@ class TemporaryFolder {
   TemporaryFolder(const TemporaryFolder&) = delete;
   TemporaryFolder& operator=(const TemporaryFolder&) = delete;
   const std::string& path() const { return path_; }
-  void keep() { keep_ = true; }
+  void keep();
 
  private:
   std::string path_;
   bool keep_ = false;
+  std::unique_ptr<sluice::testing::Janitor> janitor_;
 };
 
 }  // namespace harness

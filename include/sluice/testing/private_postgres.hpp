@@ -3,8 +3,11 @@
 
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
+
+#include "sluice/testing/janitor.hpp"
 
 namespace sluice::testing {
 
@@ -57,7 +60,6 @@ class PrivatePostgres {
     std::string name;
   };
   void create_folder();
-  void start_janitor();
   void create_cluster();
   void write_settings() const;
   void wait_until_ready();
@@ -69,8 +71,8 @@ class PrivatePostgres {
   Account account_;
   std::string folder_, port_, password_;
   int major_version_ = 0;
-  pid_t postmaster_ = -1, janitor_ = -1;
-  int lifeline_ = -1;  // the janitor cleans up when this closes
+  pid_t postmaster_ = -1;
+  std::unique_ptr<Janitor> janitor_;
 };
 
 }  // namespace sluice::testing
