@@ -4,6 +4,7 @@
 
 #include "apply.hpp"
 #include "sluice/base/error.hpp"
+#include "sluice/testing/snapshot.hpp"
 #include "support.hpp"
 
 namespace sluice::testing {
@@ -59,6 +60,14 @@ struct Apply : ::testing::Test {
 
   std::optional<MaterializationSpec> last;
 };
+
+TEST_F(Apply, SpecIsAsRecorded) {
+  protocol::materialize::Spec spec = bench.spec();
+  EXPECT_EQ(spec.protocol, 3032023u);
+  EXPECT_FALSE(spec.documentation_url.empty());
+  expect_snapshot(SNAPSHOTS "/endpoint.schema.json", pretty(spec.config_schema_json));
+  expect_snapshot(SNAPSHOTS "/resource.schema.json", pretty(spec.resource_config_schema_json));
+}
 
 TEST_F(Apply, Creates) {
   EXPECT_EQ(

@@ -270,6 +270,8 @@ std::vector<std::string> Bench::transact(const protocol::MaterializationSpec& sp
   return found;
 }
 
+materialize::Spec Bench::spec() { return loop_.run(connector_->spec(materialize::SpecRequest())); }
+
 materialize::Validated Bench::validate(materialize::Validate request) {
   return loop_.run(connector_->validate(std::move(request)));
 }

@@ -141,6 +141,7 @@ class Bench {
   // Whether a line with this text was logged.
   bool logged(std::string_view text);
 
+  protocol::materialize::Spec spec();
   protocol::materialize::Validated validate(protocol::materialize::Validate request);
   protocol::materialize::Applied apply(const protocol::MaterializationSpec& spec,
                                        const protocol::MaterializationSpec* last = nullptr);
