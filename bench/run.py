@@ -194,11 +194,17 @@ class Bench:
             binding["resourcePath"] = [binding["resourceConfig"]["namespace"], binding["resourceConfig"]["stream"]]
         return chosen
 
-    def capture(self, slot, tables, state):
-        """One run of source-postgres until it has caught up, over real pipes."""
-        request = open_request(self.config(slot), self.bindings(tables), state)
-        env = {"SHUTDOWN_AFTER_POLLING": "yes"}
-        return measure([self.connector("source-postgres")], stdin=request, hold_stdin=True, through_pipe=True, env=env)
+    def capture(self, slot, tables, state, documents=None):
+        """One run of source-postgres until it has caught up, over real pipes, with every checkpoint acknowledged."""
+        request = os.path.join(self.folder, "open.bin")
+        with open(request, "wb") as out:
+            out.write(open_request(self.config(slot), self.bindings(tables), state))
+        answer = measure([self.program("bench_capture"), request, self.connector("source-postgres")], keep=True,
+                         env={"SHUTDOWN_AFTER_POLLING": "yes"})
+        seen = json.loads(answer.output)
+        if documents is not None and seen["documents"] != documents:
+            raise RuntimeError(f"{seen['documents']} documents came instead of {documents}")
+        return Usage(seen["wall_s"], seen["cpu_s"], seen["rss_mib"], 0)
 
     def final_state(self, slot, tables):
         """Captures into memory by the JSON codec and returns the connector's state."""
@@ -267,11 +273,12 @@ def row_of(r):
     shown = lambda v: "-" if not v else f"{number(v['median'])} ({number(v['min'])} … {number(v['max'])})"
     verdict = {True: "holds", False: "MISSED", None: ""}[r["holds"]]
     return (f"{r['name']:<9} {r['case']:<26} {r['unit']:<8} {shown(r['ours']):<34} {shown(r['limit']):<34} "
-            f"{shown(r['ratio']):<24} {number(r['cpu_us_per_row']):>7} {number(r['peak_rss_mib']):>6}  {str(r['bar'] or ''):<20} {verdict}")
+            f"{shown(r['ratio']):<24} {number(r['cpu_us_per_row']):>7} {number(r.get('allocations_per_row')):>7} "
+            f"{number(r['peak_rss_mib']):>6}  {str(r['bar'] or ''):<20} {verdict}")
 
 
 def header():
-    print(f"{'name':<9} {'case':<26} {'unit':<8} {'ours (min … max)':<34} {'limit':<34} {'ratio':<24} {'us/row':>7} {'MiB':>6}  bar", flush=True)
+    print(f"{'name':<9} {'case':<26} {'unit':<8} {'ours (min … max)':<34} {'limit':<34} {'ratio':<24} {'us/row':>7} {'allocs':>7} {'MiB':>6}  bar", flush=True)
 
 
 # ---- benchmarks ----
@@ -298,7 +305,7 @@ def backfill(bench):
 
     def ours():
         bench.drop_slots()
-        return bench.capture("bench_backfill", ["mixed"], {})
+        return bench.capture("bench_backfill", ["mixed"], {}, rows)
 
     limit = lambda: measure(["psql", "-X", bench.dsn(), "-c", "COPY bench.mixed TO STDOUT"])
     bench.paired("backfill", f"{rows:,} rows, nine columns", "rows/s", rows, ours, limit, 0.85, per_row=rows, bar_cpu_us=1.2)
@@ -313,7 +320,7 @@ def cdc(bench):
     some = bench.rows_of("n * 10 + 1", "n * 10 + 10")
     bench.sql(f"DO $$ BEGIN FOR n IN 1..{changes // 10} LOOP INSERT INTO bench.cdc {some}; COMMIT; END LOOP; END $$")
     end = bench.sql("SELECT pg_current_wal_flush_lsn()")
-    ours = lambda: bench.capture("bench_cdc", ["cdc"], state)
+    ours = lambda: bench.capture("bench_cdc", ["cdc"], state, changes)
     limit = lambda: measure([bench.program("bench_discard"), bench.dsn(), "bench_limit", "flow_publication", end])
     bench.paired("cdc", f"{changes:,} rows in tens", "rows/s", changes, ours, limit, 0.95, per_row=changes, bar_cpu_us=2.0)
     bench.drop_slots()
@@ -325,14 +332,16 @@ def latency(bench):
     bench.sql("CREATE TABLE IF NOT EXISTS bench.latency (id bigserial PRIMARY KEY, note text)")
     figures = {"ours": [], "limit": []}
     for _ in range(1 if bench.quick else bench.repeats):
-        bench.drop_slots()
         request = os.path.join(bench.folder, "open.bin")
         with open(request, "wb") as out:
             out.write(open_request(bench.config("bench_latency"), bench.bindings(["latency"]), {}))
-        bench.sql("SELECT pg_create_logical_replication_slot('bench_limit', 'pgoutput')")
         receive = ["pg_recvlogical", "-d", bench.dsn(), "--slot", "bench_limit", "--start", "-f", "-", "--no-loop", "-F", "0",
                    "-o", "proto_version=1", "-o", "publication_names=flow_publication"]
         for side, command in (("ours", [bench.connector("source-postgres")]), ("limit", receive)):
+            bench.drop_slots()
+            bench.sql("TRUNCATE bench.latency")  # no mark of an earlier run may come again
+            if side == "limit":
+                bench.sql("SELECT pg_create_logical_replication_slot('bench_limit', 'pgoutput')")
             output = subprocess.run([bench.program("bench_latency"), bench.dsn(), "1000", str(seconds), request] + command,
                                     check=True, capture_output=True, text=True, env=dict(os.environ, LOG_LEVEL="warn")).stdout
             figures[side].append(json.loads(output))
@@ -463,11 +472,14 @@ def plot(results, path):
         out.write("\n".join(lines) + "\n")
 
 
-def compare(bench, other):
+def compare(bench, other, names):
     """Two builds in one run: the ratio of ours to the other build, per paired benchmark."""
     rows = 200_000 if bench.quick else 2_000_000
     bench.table("mixed", rows)
     mine, theirs = bench.build, os.path.abspath(other)
+    runs = {"backfill": lambda: bench.capture("bench_compare", ["mixed"], {}), "e2e": lambda: run_once(bench, ["mixed"])}
+    if not set(names) <= set(runs):
+        raise SystemExit(f"two builds are compared by {' and '.join(runs)} only")
 
     def of(build, run):
         def call():
@@ -479,7 +491,9 @@ def compare(bench, other):
                 bench.build = mine
         return call
 
-    for name, run in {"backfill": lambda: bench.capture("bench_compare", ["mixed"], {}), "e2e": lambda: run_once(bench, ["mixed"])}.items():
+    for name, run in runs.items():
+        if names and name not in names:
+            continue
         bench.paired(name, "this build / the other", "rows/s", rows, of(mine, run), of(theirs, run), None, per_row=rows)
 
 
@@ -500,7 +514,7 @@ def main():
     try:
         header()
         if options.against:
-            compare(bench, options.against)
+            compare(bench, options.against, options.names)
         else:
             for name in options.names or BENCHMARKS:
                 BENCHMARKS[name](bench)
