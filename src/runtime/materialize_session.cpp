@@ -571,9 +571,9 @@ void MaterializeSession::Impl::forget_other_backfills() {
   for (const protocol::MaterializationBinding& binding : spec.inactive_bindings)
     if (binding.collection) current.insert(binding.collection->name + ';' + binding.journal_read_suffix);
   for (std::size_t i = 0; i < spec.bindings.size(); ++i) {
-    const std::string name = source_name(i), version = fmt::format(".v{}", spec.bindings[i].backfill);
+    const std::string name = source_name(i), suffix = fmt::format(".v{}", spec.bindings[i].backfill);
     std::string_view base = name;
-    if (spec.bindings[i].backfill > 0 && base.ends_with(version)) base.remove_suffix(version.size());
+    if (spec.bindings[i].backfill > 0 && base.ends_with(suffix)) base.remove_suffix(suffix.size());
     std::erase_if(recovered.sources, [&](const auto& source) {
       return !current.contains(source.first) && is_backfill_of(source.first, base);
     });
