@@ -41,6 +41,12 @@ Task<> apply_spec(Context& context, StateStore& store, Connector& connector, con
   auto last_version = co_await on_cpu(context.cpu, get, &store, spec.name, std::string(keys::last_version));
   Spec inner = spec;
   inner.config_json = std::move(config_json);
+  std::string encoded = protocol::encode(spec);
+  if (last != encoded) {
+    StateCommit begun(spec.name);
+    begun.put(keys::applying, encoded);
+    co_await commit(context, store, std::move(begun));
+  }
   auto message = request(std::move(inner), std::move(last));
   message.version = version;
   message.last_version = last_version.value_or("");
@@ -60,8 +66,9 @@ Task<> apply_spec(Context& context, StateStore& store, Connector& connector, con
     co_await commit(context, store, std::move(change));
   }
   StateCommit done(spec.name);
-  done.put(keys::last_applied, protocol::encode(spec));
+  done.put(keys::last_applied, std::move(encoded));
   done.put(keys::last_version, version);
+  done.erase(keys::applying);
   co_await commit(context, store, std::move(done));
   std::string_view action = text::cut_utf8(text::trim(actions), longest_action);
   if (!action.empty() || last_version != version)

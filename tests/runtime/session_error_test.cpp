@@ -7,6 +7,7 @@
 
 #include "sluice/async/scope.hpp"
 #include "sluice/base/error.hpp"
+#include "sluice/runtime/apply.hpp"
 #include "sluice/testing/run.hpp"
 #include "world.hpp"
 
@@ -190,7 +191,10 @@ class ToldMaterialize final : public protocol::Materialize {
   Task<materialize::Validated> validate(materialize::Validate) override {
     co_return materialize::Validated();
   }
-  Task<materialize::Applied> apply(materialize::Apply) override { co_return materialize::Applied(); }
+  Task<materialize::Applied> apply(materialize::Apply request) override {
+    if (applying) applying(request);
+    co_return materialize::Applied();
+  }
   Task<> run(materialize::Open, protocol::MaterializeIo io) override {
     co_await io.out.send(MaterializeOutput(materialize::Opened()));
     while (auto input = co_await io.in.next()) {
@@ -201,6 +205,7 @@ class ToldMaterialize final : public protocol::Materialize {
     io.out.close();
   }
   Answer answer;
+  std::function<void(const materialize::Apply&)> applying;
   std::size_t ends_at = 99;
 };
 
@@ -277,6 +282,32 @@ TEST(MaterializeErrors, LoadedOfABindingThatIsNotThere) {
     };
   });
   EXPECT_NE(what.find("Loaded of binding 7"), std::string::npos) << what;
+}
+
+TEST(MaterializeErrors, AnApplyThatFailsLeavesWhatItMayHaveCreated) {
+  World world{CaptureScript()};
+  run([&](Loop& loop) -> Task<> {
+    World::Start start(world, loop);
+    ToldMaterialize connector;
+    connector.answer = obey;
+    auto applied = [&](const char* key) { return start.store.get("acme/sink", key); };
+    connector.applying = [&](const materialize::Apply& request) {
+      EXPECT_FALSE(request.last_materialization);
+      EXPECT_EQ(applied(keys::applying), protocol::encode(world.materialization));
+      throw Error(Error::Kind::transient, "half done");
+    };
+    auto first = start.materialization_with(world, connector);
+    EXPECT_EQ(co_await failure_of(first->run()), "half done");
+    EXPECT_TRUE(applied(keys::applying));
+    EXPECT_FALSE(applied(keys::last_applied));
+
+    connector.applying = {};
+    auto second = start.materialization_with(world, connector);
+    second->finish();
+    co_await second->run();
+    EXPECT_FALSE(applied(keys::applying));
+    EXPECT_EQ(applied(keys::last_applied), protocol::encode(world.materialization));
+  });
 }
 
 TEST(MaterializeStop, EndsWithoutDocumentsAtOnce) {

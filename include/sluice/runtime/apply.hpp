@@ -16,6 +16,8 @@ inline constexpr char last_applied[] = "last-applied";
 inline constexpr char last_version[] = "last-version";
 // Where a transaction ends that the endpoint may have committed and the runtime has not (FH of §12.1).
 inline constexpr char hinted_checkpoint[] = "hinted-checkpoint";
+// The spec of an Apply that was begun: what its bindings ask for may exist although it is not `last-applied`.
+inline constexpr char applying[] = "applying";
 std::string max_key(const std::string& state_key);
 }  // namespace keys
 
