@@ -8,13 +8,12 @@
 #include <random>
 
 #include "connectors.hpp"
+#include "prepare.hpp"
 #include "sluice/async/loop.hpp"
 #include "sluice/async/retry.hpp"
 #include "sluice/async/scope.hpp"
 #include "sluice/base/bytes.hpp"
 #include "sluice/base/error.hpp"
-#include "sluice/runtime/apply.hpp"
-#include "sluice/runtime/build.hpp"
 #include "sluice/runtime/capture_session.hpp"
 #include "sluice/runtime/materialize_session.hpp"
 #include "state_folder.hpp"
@@ -64,7 +63,6 @@ class Run {
   void choose_tasks();
   std::size_t share() const;
   ConnectorOptions connector_options() const;
-  runtime::BuildContext build_context() const;
   CollectionLog& log_of(const std::string& collection);
 
   Task<> captures();
@@ -72,8 +70,6 @@ class Run {
   Task<> capture(CaptureJob& job);
   Task<> repeat_materialization(MaterializeJob& job);
   Task<> materialize(MaterializeJob& job);
-  Task<runtime::BuiltMaterialization> build_materialization(MaterializeJob& job,
-                                                            protocol::Materialize& connector);
   template <class JobType, class Once>
   Task<> repeat(JobType& job, Once once, std::chrono::seconds interval);
   Task<> pause(Clock::Duration duration);
@@ -158,12 +154,6 @@ ConnectorOptions Run::connector_options() const {
   return options;
 }
 
-runtime::BuildContext Run::build_context() const {
-  runtime::BuildContext context;
-  context.catalog = &catalog_;
-  return context;
-}
-
 CollectionLog& Run::log_of(const std::string& collection) {
   std::unique_ptr<CollectionLog>& log = logs_[collection];
   if (!log)
@@ -214,21 +204,8 @@ Task<> Run::capture(CaptureJob& job) {
   job.view.progress() = {};
   std::unique_ptr<protocol::Capture> connector =
       make_capture(job.context, job.def.endpoint, connector_options());
-  std::optional<protocol::CaptureSpec> last;
-  if (auto bytes = store_.get(job.def.name, runtime::keys::last_applied))
-    last = protocol::decode_capture_spec(*bytes);
-  const protocol::CaptureSpec* last_spec = last ? &*last : nullptr;
-  std::string last_version = store_.get(job.def.name, runtime::keys::last_version).value_or("");
-
   job.view.phase("validating");
-  protocol::capture::SpecRequest ask;
-  ask.config_json = "{}";
-  protocol::capture::Spec spec = co_await connector->spec(std::move(ask));
-  protocol::capture::Validate request =
-      runtime::validate_request(build_context(), job.def, last_spec, last_version);
-  protocol::capture::Validated validated = co_await connector->validate(std::move(request));
-  runtime::BuiltCapture built = runtime::build(build_context(), job.def, validated, last_spec);
-
+  runtime::BuiltCapture built = co_await prepare(catalog_, job.def, *connector, &store_);
   std::vector<CollectionLog*> logs;
   for (const protocol::CaptureBinding& binding : built.spec.bindings)
     logs.push_back(&log_of(binding.collection->name));
@@ -242,39 +219,13 @@ Task<> Run::capture(CaptureJob& job) {
   co_await session.run();
 }
 
-// Validates until no binding is to be backfilled any more.
-Task<runtime::BuiltMaterialization> Run::build_materialization(MaterializeJob& job,
-                                                               protocol::Materialize& connector) {
-  std::optional<protocol::MaterializationSpec> last;
-  if (auto bytes = store_.get(job.def.name, runtime::keys::last_applied))
-    last = protocol::decode_materialization_spec(*bytes);
-  const protocol::MaterializationSpec* last_spec = last ? &*last : nullptr;
-  std::string last_version = store_.get(job.def.name, runtime::keys::last_version).value_or("");
-  for (;;) {
-    protocol::materialize::Validate request =
-        runtime::validate_request(build_context(), job.def, last_spec, last_version);
-    protocol::materialize::Validated validated = co_await connector.validate(std::move(request));
-    runtime::BuiltMaterialization built = runtime::build(build_context(), job.def, validated, last_spec);
-    if (built.to_backfill.empty()) co_return built;
-    for (std::size_t binding : built.to_backfill) {
-      ++job.def.bindings[binding].backfill;
-      job.context.log.warn("backfilling a binding whose table does not fit its collection any more",
-                           kv("collection", job.def.bindings[binding].source),
-                           kv("backfill", job.def.bindings[binding].backfill));
-    }
-  }
-}
-
 Task<> Run::materialize(MaterializeJob& job) {
   job.view.progress() = {};
   std::unique_ptr<protocol::Materialize> connector =
       make_materialize(job.context, job.def.endpoint, connector_options());
   job.view.phase("validating");
-  protocol::materialize::SpecRequest ask;
-  ask.config_json = "{}";
-  protocol::materialize::Spec spec = co_await connector->spec(std::move(ask));
-  bind_source(catalog_, job.def, spec);
-  runtime::BuiltMaterialization built = co_await build_materialization(job, *connector);
+  runtime::BuiltMaterialization built =
+      co_await prepare(job.context, catalog_, job.def, *connector, &store_, Purpose::run);
   std::vector<CollectionLog*> logs;
   for (const protocol::MaterializationBinding& binding : built.spec.bindings)
     logs.push_back(&log_of(binding.collection->name));

@@ -1,0 +1,177 @@
+#include "prepare.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+
+#include "connectors.hpp"
+#include "sluice/runtime/apply.hpp"
+
+namespace sluice::tools {
+namespace {
+
+using protocol::MaterializationBinding;
+using protocol::MaterializationSpec;
+using runtime::MaterializationBindingDef;
+using runtime::MaterializationDef;
+using runtime::StateStore;
+namespace keys = runtime::keys;
+
+template <class Spec>
+struct Applied {
+  Spec* get() { return spec ? &*spec : nullptr; }
+  std::optional<Spec> spec;
+  std::string version;
+};
+
+template <class Spec>
+Applied<Spec> last_applied(StateStore* store, const std::string& task, Spec (*decode)(std::string_view)) {
+  Applied<Spec> last;
+  if (!store) return last;
+  if (auto bytes = store->get(task, keys::last_applied)) last.spec = decode(*bytes);
+  last.version = store->get(task, keys::last_version).value_or("");
+  return last;
+}
+
+std::vector<const MaterializationBinding*> bindings_of(const MaterializationSpec* spec) {
+  std::vector<const MaterializationBinding*> all;
+  if (!spec) return all;
+  for (const auto* bindings : {&spec->bindings, &spec->inactive_bindings})
+    for (const MaterializationBinding& binding : *bindings) all.push_back(&binding);
+  return all;
+}
+
+// What Validate is told of: the last spec, and the bindings of an Apply that did not come to its end. The
+// endpoint may hold their resources already, and they are ours.
+const MaterializationSpec* known_to_endpoint(const MaterializationSpec* last,
+                                             std::optional<MaterializationSpec>& applying) {
+  if (!applying) return last;
+  if (!last) return &*applying;
+  MaterializationSpec known = *last;
+  for (MaterializationBinding& binding : applying->bindings) {
+    std::vector<const MaterializationBinding*> before = bindings_of(last);
+    bool is_new = std::none_of(before.begin(), before.end(), [&](const MaterializationBinding* b) {
+      return b->resource_path == binding.resource_path;
+    });
+    if (is_new) known.bindings.push_back(std::move(binding));
+  }
+  applying = std::move(known);
+  return &*applying;
+}
+
+// By how much the counter of a resource was raised above that of the catalog.
+std::string raised_key(const std::vector<std::string>& resource_path) {
+  return "backfill-raised:" + runtime::state_key(resource_path, 0);
+}
+
+// The backfill counters of a materialization in effect.
+class Counters {
+ public:
+  Counters(MaterializationDef& def, StateStore* store, const MaterializationSpec* last)
+      : def_(def), store_(store), last_(bindings_of(last)) {
+    for (const MaterializationBindingDef& binding : def.bindings) catalog_.push_back(binding.backfill);
+    // Resource paths are known after Validate only. What was applied last tells most of them, so that few
+    // connectors are shown a counter that seems lowered.
+    for (std::size_t i = 0; i < def.bindings.size(); ++i)
+      for (const MaterializationBinding* binding : last_)
+        if (binding->resource_config_json == def.bindings[i].resource_json) adopt(i, binding->resource_path);
+  }
+
+  // Takes the paths of a response; true if counters are others than those that were validated.
+  bool adopt(const protocol::materialize::Validated& validated) {
+    bool changed = false;
+    std::size_t next = 0;
+    for (std::size_t i = 0; i < def_.bindings.size() && next < validated.bindings.size(); ++i)
+      if (!def_.bindings[i].disable) changed |= adopt(i, validated.bindings[next++].resource_path);
+    return changed;
+  }
+
+  // Raises the counter by one and says what is to be stored of that.
+  void raise(std::size_t binding, runtime::StateCommit& commit) {
+    ++def_.bindings[binding].backfill;
+    std::uint32_t by = def_.bindings[binding].backfill - catalog_[binding];
+    std::string key = raised_key(paths_.at(binding));
+    raised_[key] = by;
+    commit.put(key, std::to_string(by));
+  }
+
+ private:
+  bool adopt(std::size_t binding, const std::vector<std::string>& path) {
+    paths_[binding] = path;
+    std::uint32_t count = catalog_[binding] + raised(raised_key(path));
+    // A counter never falls behind what was applied: that would empty the table and read from where the
+    // former counter had got to.
+    for (const MaterializationBinding* applied : last_)
+      if (applied->resource_path == path) count = std::max(count, applied->backfill);
+    return std::exchange(def_.bindings[binding].backfill, count) != count;
+  }
+
+  std::uint32_t raised(const std::string& key) {
+    auto known = raised_.find(key);
+    if (known != raised_.end()) return known->second;
+    std::uint32_t by = 0;
+    if (store_)
+      if (auto text = store_->get(def_.name, key))
+        std::from_chars(text->data(), text->data() + text->size(), by);
+    raised_[key] = by;
+    return by;
+  }
+
+  MaterializationDef& def_;
+  StateStore* store_;
+  std::vector<const MaterializationBinding*> last_;
+  std::vector<std::uint32_t> catalog_;                     // by binding
+  std::map<std::size_t, std::vector<std::string>> paths_;  // by binding
+  std::map<std::string, std::uint32_t> raised_;            // by key of the store
+};
+
+}  // namespace
+
+Task<runtime::BuiltCapture> prepare(const runtime::Catalog& catalog, runtime::CaptureDef def,
+                                    protocol::Capture& connector, StateStore* store) {
+  auto last = last_applied(store, def.name, protocol::decode_capture_spec);
+  protocol::capture::SpecRequest ask;
+  ask.config_json = "{}";
+  protocol::capture::Spec spec = co_await connector.spec(std::move(ask));
+  runtime::BuildContext build;
+  build.catalog = &catalog;
+  protocol::capture::Validate request = runtime::validate_request(build, def, last.get(), last.version);
+  protocol::capture::Validated validated = co_await connector.validate(std::move(request));
+  co_return runtime::build(build, def, validated, last.get());
+}
+
+Task<runtime::BuiltMaterialization> prepare(Context& context, const runtime::Catalog& catalog,
+                                            MaterializationDef def, protocol::Materialize& connector,
+                                            StateStore* store, Purpose purpose) {
+  auto last = last_applied(store, def.name, protocol::decode_materialization_spec);
+  std::optional<MaterializationSpec> applying;
+  if (store)
+    if (auto bytes = store->get(def.name, keys::applying))
+      applying = protocol::decode_materialization_spec(*bytes);
+  const MaterializationSpec* known = known_to_endpoint(last.get(), applying);
+  protocol::materialize::SpecRequest ask;
+  ask.config_json = "{}";
+  protocol::materialize::Spec spec = co_await connector.spec(std::move(ask));
+  bind_source(catalog, def, spec);
+  runtime::BuildContext build;
+  build.catalog = &catalog;
+  Counters counters(def, store, last.get());
+  for (;;) {
+    protocol::materialize::Validate request = runtime::validate_request(build, def, known, last.version);
+    protocol::materialize::Validated validated = co_await connector.validate(std::move(request));
+    if (counters.adopt(validated)) continue;
+    runtime::BuiltMaterialization built = runtime::build(build, def, validated, last.get());
+    if (built.to_backfill.empty()) co_return built;
+    runtime::StateCommit change(def.name);
+    for (std::size_t binding : built.to_backfill) {
+      counters.raise(binding, change);
+      context.log.warn("backfilling a binding whose table does not fit its collection any more",
+                       kv("collection", def.bindings[binding].source),
+                       kv("backfill", def.bindings[binding].backfill));
+    }
+    // Before Apply: a table that was created anew for a counter must never be met with the former one.
+    if (purpose == Purpose::run) co_await runtime::commit(context, *store, std::move(change));
+  }
+}
+
+}  // namespace sluice::tools

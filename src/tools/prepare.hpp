@@ -1,0 +1,29 @@
+#pragma once
+#include <memory>
+
+#include "sluice/async/context.hpp"
+#include "sluice/protocol/session.hpp"
+#include "sluice/runtime/build.hpp"
+#include "sluice/runtime/state_store.hpp"
+
+// From a task of the catalog, what its connector answers and what the store says was applied before to the
+// spec that the task runs.
+namespace sluice::tools {
+
+enum class Purpose {
+  run,    // what is decided on the way is recorded in the store
+  check,  // nothing is written anywhere
+};
+
+// Spec and Validate of a capture. `store` may be null if nothing was ever applied.
+Task<runtime::BuiltCapture> prepare(const runtime::Catalog& catalog, runtime::CaptureDef def,
+                                    protocol::Capture& connector, runtime::StateStore* store);
+
+// Spec and Validate of a materialization, the latter again until no binding is to be backfilled any more.
+// A backfill that was decided here (runtime.md §6.4) counts for good: the counters in effect are those of the
+// catalog plus what the store says they were raised by.
+Task<runtime::BuiltMaterialization> prepare(Context& context, const runtime::Catalog& catalog,
+                                            runtime::MaterializationDef def, protocol::Materialize& connector,
+                                            runtime::StateStore* store, Purpose purpose);
+
+}  // namespace sluice::tools

@@ -1,0 +1,152 @@
+#!/usr/bin/env python3
+"""The `sluice` command from outside. usage: sluice_test.py SLUICE CONNECTORS [unittest arguments]"""
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+here = os.path.dirname(os.path.abspath(__file__))
+sluice, connectors = map(os.path.abspath, sys.argv[1:3])
+
+
+class SluiceTest(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="sluice-tools-")
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.source = {"docs": 3}
+        self.properties = {"id": {"type": "integer"}}
+        self.capture = {"interval": "0s", "bindings": [{"resource": {"name": "orders"}, "target": "acme/orders"}]}
+        self.sink = {"endpoint": {"connector": {"image": "materialize-sqlite", "config": {"path": self.path("out.db")}}},
+                     "bindings": [{"source": "acme/orders", "resource": {"table": "orders"}}]}
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def write_catalog(self):
+        command = [sys.executable, os.path.join(here, "counting.py")]
+        catalog = {
+            "collections": {"acme/orders": {
+                "schema": {"type": "object", "required": ["id"], "properties": self.properties}, "key": ["/id"]}},
+            "captures": {"acme/source": {"endpoint": {"local": {"command": command, "config": self.source}},
+                                         **self.capture}},
+            "materializations": {"acme/sink": self.sink},
+        }
+        if not self.sink:
+            del catalog["materializations"]
+        with open(self.path("flow.json"), "w") as out:
+            json.dump(catalog, out)
+        return self.path("flow.json")
+
+    def start(self, *arguments, **options):
+        return subprocess.Popen([sluice, *arguments], cwd=self.folder, text=True, stderr=subprocess.PIPE,
+                                env={**os.environ, "LOG_FORMAT": "text", **options.pop("env", {})}, **options)
+
+    def sluice(self, *arguments, status=0, **options):
+        """Runs to the end; gives standard output, and keeps standard error."""
+        options.setdefault("stdout", subprocess.PIPE)
+        with self.start(*arguments, **options) as process:
+            out, self.stderr = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, status, self.stderr)
+        return out
+
+    def run_once(self, *arguments, status=0):
+        return self.sluice("run", self.write_catalog(), "--state", "state", "--once", *arguments, status=status)
+
+    def rows(self, query="SELECT count(*) FROM orders"):
+        database = sqlite3.connect(self.path("out.db"))
+        try:
+            return database.execute(query).fetchall()
+        finally:
+            database.close()
+
+    def state(self):
+        return json.loads(self.sluice("state", "--state", "state", "--name", "acme/sink"))
+
+    def wait_for(self, condition):
+        deadline = time.monotonic() + 30
+        while not condition():
+            self.assertLess(time.monotonic(), deadline, "waited in vain")
+            time.sleep(0.02)
+
+
+class Backfill(SluiceTest):
+    def widen(self):
+        """A column whose type changes so that its table has to be created anew."""
+        self.source = {"docs": 3, "extra": {"note": None}}
+        self.properties["note"] = {"type": ["string", "null"]}
+        self.run_once()
+        self.assertEqual(self.rows(), [(3,)])
+        self.properties["note"] = {"type": ["boolean", "null"]}
+
+    def test_an_automatic_one_is_remembered_by_later_runs(self):
+        self.widen()
+        self.source["docs"] = 5
+        self.run_once()
+        self.assertIn("backfill=1", self.stderr)
+        self.assertEqual(self.rows(), [(5,)])
+        for docs in (6, 7):
+            self.source["docs"] = docs
+            self.run_once()
+            self.assertNotIn("backfill=", self.stderr)
+            self.assertEqual(self.rows(), [(docs,)])
+
+    def test_raising_the_counter_after_an_automatic_one_starts_another(self):
+        self.widen()
+        self.run_once()
+        self.sink["bindings"][0]["backfill"] = 1
+        self.run_once()
+        self.assertEqual(self.rows(), [(3,)])
+        self.assertIn("MK-v2:orders.v2", self.state())
+
+    def test_a_lowered_counter_loses_nothing(self):
+        self.sink["bindings"][0]["backfill"] = 2
+        self.run_once()
+        self.sink["bindings"][0]["backfill"] = 1
+        self.source["docs"] = 5
+        self.run_once()
+        self.assertEqual(self.rows(), [(5,)])
+
+
+class Killed(SluiceTest):
+    def setUp(self):
+        super().setUp()
+        self.sink["endpoint"] = {"local": {
+            "command": [sys.executable, os.path.join(here, "dies_after_apply.py"), self.path("died"),
+                        os.path.join(connectors, "materialize-sqlite", "materialize-sqlite")],
+            "config": {"path": self.path("out.db")}}}
+
+    def test_in_the_first_apply_the_tables_that_it_created_are_ours(self):
+        self.run_once(status=-signal.SIGKILL)
+        self.assertEqual(self.rows(), [(0,)])
+        self.assertNotIn("last-applied", self.state())
+        self.run_once()
+        self.assertEqual(self.rows(), [(3,)])
+        self.assertNotIn("applying", self.state())
+
+    def test_in_an_apply_that_adds_a_binding(self):
+        open(self.path("died"), "w").close()
+        self.run_once()
+        os.remove(self.path("died"))
+        self.sink["bindings"].append({"source": "acme/orders", "resource": {"table": "more"}})
+        self.run_once(status=-signal.SIGKILL)
+        self.run_once()
+        self.assertEqual(self.rows("SELECT count(*) FROM more"), [(3,)])
+
+    def test_in_a_backfill_that_is_then_repeated(self):
+        open(self.path("died"), "w").close()
+        self.run_once()
+        os.remove(self.path("died"))
+        self.sink["bindings"][0]["backfill"] = 1
+        self.run_once(status=-signal.SIGKILL)
+        self.run_once()
+        self.assertEqual(self.rows(), [(3,)])
+
+
+if __name__ == "__main__":
+    unittest.main(argv=[sys.argv[0], *sys.argv[3:]])
