@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <map>
+#include <random>
 
 #include "connectors.hpp"
 #include "sluice/runtime/apply.hpp"
@@ -31,6 +32,13 @@ Applied<Spec> last_applied(StateStore* store, const std::string& task, Spec (*de
   if (auto bytes = store->get(task, keys::last_applied)) last.spec = decode(*bytes);
   last.version = store->get(task, keys::last_version).value_or("");
   return last;
+}
+
+std::string random_salt() {
+  std::random_device random;
+  std::string salt;
+  while (salt.size() < 16) salt += static_cast<char>(random() & 0xff);
+  return salt;
 }
 
 std::vector<const MaterializationBinding*> bindings_of(const MaterializationSpec* spec) {
@@ -128,8 +136,10 @@ class Counters {
 }  // namespace
 
 Task<runtime::BuiltCapture> prepare(const runtime::Catalog& catalog, runtime::CaptureDef def,
-                                    protocol::Capture& connector, StateStore* store) {
+                                    protocol::Capture& connector, StateStore* store, Purpose purpose) {
   auto last = last_applied(store, def.name, protocol::decode_capture_spec);
+  if (def.redact_salt.empty() && last.spec) def.redact_salt = last.spec->redact_salt;
+  if (def.redact_salt.empty() && purpose == Purpose::run) def.redact_salt = random_salt();
   protocol::capture::SpecRequest ask;
   ask.config_json = "{}";
   protocol::capture::Spec spec = co_await connector.spec(std::move(ask));

@@ -15,9 +15,12 @@ enum class Purpose {
   check,  // nothing is written anywhere
 };
 
-// Spec and Validate of a capture. `store` may be null if nothing was ever applied.
+// Spec and Validate of a capture. `store` may be null if nothing was ever applied. To be run a capture needs
+// a salt (runtime.md §2.1): one that the catalog does not give is made up the first time and kept with the
+// spec.
 Task<runtime::BuiltCapture> prepare(const runtime::Catalog& catalog, runtime::CaptureDef def,
-                                    protocol::Capture& connector, runtime::StateStore* store);
+                                    protocol::Capture& connector, runtime::StateStore* store,
+                                    Purpose purpose);
 
 // Spec and Validate of a materialization, the latter again until no binding is to be backfilled any more.
 // A backfill that was decided here (runtime.md §6.4) counts for good: the counters in effect are those of the

@@ -205,7 +205,7 @@ Task<> Run::capture(CaptureJob& job) {
   std::unique_ptr<protocol::Capture> connector =
       make_capture(job.context, job.def.endpoint, connector_options());
   job.view.phase("validating");
-  runtime::BuiltCapture built = co_await prepare(catalog_, job.def, *connector, &store_);
+  runtime::BuiltCapture built = co_await prepare(catalog_, job.def, *connector, &store_, Purpose::run);
   std::vector<CollectionLog*> logs;
   for (const protocol::CaptureBinding& binding : built.spec.bindings)
     logs.push_back(&log_of(binding.collection->name));
