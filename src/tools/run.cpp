@@ -9,8 +9,8 @@
 
 #include "connectors.hpp"
 #include "prepare.hpp"
+#include "restarts.hpp"
 #include "sluice/async/loop.hpp"
-#include "sluice/async/retry.hpp"
 #include "sluice/async/scope.hpp"
 #include "sluice/base/bytes.hpp"
 #include "sluice/base/error.hpp"
@@ -29,7 +29,8 @@ using runtime::MaterializationDef;
 using runtime::StateStore;
 
 constexpr std::size_t process_itself = 40_MiB;  // code, libraries and what no budget counts
-constexpr auto healthy_after = 60s;
+// The least time that tasks are given to end after a signal; sessions drop what they cannot commit in less.
+constexpr Clock::Duration least_patience = 5s;
 
 // What all tasks of a run share. Lives on the loop.
 class Run {
@@ -73,6 +74,8 @@ class Run {
   template <class JobType, class Once>
   Task<> repeat(JobType& job, Once once, std::chrono::seconds interval);
   Task<> pause(Clock::Duration duration);
+  Task<> until_stopped(Task<> work);
+  Task<> cancel_when_stopping(Scope& scope);
   Task<> watch_signals(Scope& scope);
   Task<> show_progress();
   void show_once();
@@ -104,6 +107,13 @@ class Attached {
  private:
   Session*& slot_;
 };
+
+template <class T>
+Task<> keep(Task<T> task, std::optional<T>& result) {
+  result.emplace(co_await std::move(task));
+}
+
+Task<> next_of(std::vector<int> signals) { co_await next_signal(std::move(signals)); }
 
 void Run::choose_tasks() {
   std::vector<std::string> names = options_.names;
@@ -166,19 +176,32 @@ Task<> Run::pause(Clock::Duration duration) {
   while (!stopping_ && context_.clock.now() < due) co_await context_.clock.wait(changed_, due);
 }
 
+// Runs `work`, or cancels it when the run is to stop.
+Task<> Run::until_stopped(Task<> work) {
+  co_await scoped([&](Scope& scope) -> Task<> {
+    scope.spawn(then_cancel(std::move(work), scope));
+    scope.spawn(cancel_when_stopping(scope));
+    co_return;
+  });
+}
+
+Task<> Run::cancel_when_stopping(Scope& scope) {
+  while (!stopping_) co_await changed_.wait();
+  scope.cancel();
+}
+
 // Runs sessions of a task until it is stopped; a transient failure is followed by another session after a
 // pause.
 template <class JobType, class Once>
 Task<> Run::repeat(JobType& job, Once once, std::chrono::seconds interval) {
-  Backoff backoff(1s, 60s, 0.2, std::random_device()());
+  Restarts restarts(interval, std::random_device()());
   while (!stopping_) {
     Clock::TimePoint start = context_.clock.now();
     Clock::Duration wait{};
     try {
       co_await once(job);
       if (options_.once) break;
-      wait = std::max(Clock::Duration::zero(), start + interval - context_.clock.now());
-      if (wait == Clock::Duration::zero()) wait = backoff.next();  // one that ends at once must not spin
+      wait = restarts.after_end(context_.clock.now() - start);
       job.view.phase("waiting for its interval");
     } catch (Error& e) {
       e.add(job.def.name);
@@ -190,8 +213,7 @@ Task<> Run::repeat(JobType& job, Once once, std::chrono::seconds interval) {
         failure_ = std::current_exception();
         co_return;
       }
-      if (context_.clock.now() - start > healthy_after) backoff.reset();
-      wait = backoff.next();
+      wait = restarts.after_failure(context_.clock.now() - start);
       job.context.log.error(e.what(), kv("restart_s", std::chrono::duration<double>(wait).count()));
       job.view.phase("restarting");
     }
@@ -205,7 +227,10 @@ Task<> Run::capture(CaptureJob& job) {
   std::unique_ptr<protocol::Capture> connector =
       make_capture(job.context, job.def.endpoint, connector_options());
   job.view.phase("validating");
-  runtime::BuiltCapture built = co_await prepare(catalog_, job.def, *connector, &store_, Purpose::run);
+  std::optional<runtime::BuiltCapture> ready;
+  co_await until_stopped(keep(prepare(catalog_, job.def, *connector, &store_, Purpose::run), ready));
+  if (!ready || stopping_) co_return;
+  const runtime::BuiltCapture& built = *ready;
   std::vector<CollectionLog*> logs;
   for (const protocol::CaptureBinding& binding : built.spec.bindings)
     logs.push_back(&log_of(binding.collection->name));
@@ -215,7 +240,6 @@ Task<> Run::capture(CaptureJob& job) {
   runtime::CaptureSession session(job.context, store_, *connector, built.spec, built.version, std::move(logs),
                                   std::move(options), job.view.progress());
   Attached attached(job.session, session);
-  if (stopping_) session.stop();
   co_await session.run();
 }
 
@@ -224,8 +248,11 @@ Task<> Run::materialize(MaterializeJob& job) {
   std::unique_ptr<protocol::Materialize> connector =
       make_materialize(job.context, job.def.endpoint, connector_options());
   job.view.phase("validating");
-  runtime::BuiltMaterialization built =
-      co_await prepare(job.context, catalog_, job.def, *connector, &store_, Purpose::run);
+  std::optional<runtime::BuiltMaterialization> ready;
+  co_await until_stopped(
+      keep(prepare(job.context, catalog_, job.def, *connector, &store_, Purpose::run), ready));
+  if (!ready || stopping_) co_return;
+  const runtime::BuiltMaterialization& built = *ready;
   std::vector<CollectionLog*> logs;
   for (const protocol::MaterializationBinding& binding : built.spec.bindings)
     logs.push_back(&log_of(binding.collection->name));
@@ -233,7 +260,6 @@ Task<> Run::materialize(MaterializeJob& job) {
   runtime::MaterializeSession session(job.context, store_, *connector, built.spec, built.version,
                                       std::move(logs), std::move(options), job.view.progress());
   Attached attached(job.session, session);
-  if (stopping_) session.stop();
   if (captures_ended_) session.finish();
   co_await session.run();
 }
@@ -273,7 +299,13 @@ Task<> Run::watch_signals(Scope& scope) {
   int first = co_await next_signal(signals);
   context_.log.info("stopping; a second signal ends at once", kv("signal", first));
   stop();
-  co_await next_signal(signals);
+  Clock::TimePoint due = context_.clock.now() + std::max<Clock::Duration>(options_.grace, least_patience);
+  co_await scoped([&](Scope& patience) -> Task<> {
+    patience.spawn(then_cancel(next_of(signals), patience));
+    patience.spawn(then_cancel(context_.clock.sleep_until(due), patience));
+    co_return;
+  });
+  context_.log.warn("stopping without what is still under way; nothing committed is lost");
   scope.cancel();
 }
 

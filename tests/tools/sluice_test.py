@@ -148,5 +148,55 @@ class Killed(SluiceTest):
         self.assertEqual(self.rows(), [(3,)])
 
 
+class Stopping(SluiceTest):
+    def seen(self):
+        if not os.path.exists(self.path("seen")):
+            return ""
+        with open(self.path("seen")) as seen:
+            return seen.read()
+
+    def stop_while(self, what, *arguments, signals=1, **source):
+        self.source.update(source, seen=self.path("seen"))
+        with self.start("run", self.write_catalog(), "--state", "state", "--name", "acme/source", *arguments) as run:
+            self.wait_for(lambda: what in self.seen())
+            for _ in range(signals):
+                run.send_signal(signal.SIGTERM)
+                time.sleep(0.1 if signals > 1 else 0)
+            self.stderr = run.communicate(timeout=30)[1]
+        self.assertEqual(run.returncode, 0, self.stderr)
+
+    def test_while_validating_ends_it_and_applies_nothing(self):
+        self.stop_while("validate", validate_s=60)
+        self.assertNotIn("apply", self.seen())
+
+    def test_while_applying_waits_for_the_grace_and_opens_nothing(self):
+        self.stop_while("apply", "--grace", "1", apply_s=60)
+        self.assertIn("still under way", self.stderr)
+        self.assertNotIn("open", self.seen())
+
+    def test_a_second_signal_does_not_wait(self):
+        self.stop_while("apply", signals=2, apply_s=60)
+        self.assertIn("still under way", self.stderr)
+
+    def test_while_running(self):
+        self.stop_while("open", stay=True)
+        self.assertNotIn("still under way", self.stderr)
+
+
+class Salt(SluiceTest):
+    def test_is_made_up_once_and_kept(self):
+        salts = set()
+        for docs in (3, 4):
+            self.source["docs"] = docs
+            self.run_once()
+            database = sqlite3.connect(self.path("state/sluice.db"))
+            (spec,), = database.execute("SELECT value FROM state WHERE task = 'acme/source'"
+                                        " AND key = CAST('last-applied' AS BLOB)")
+            database.close()
+            self.assertEqual(spec[-18:-16], b"\x52\x10")  # the last member: redact_salt, of 16 bytes
+            salts.add(spec[-16:])
+        self.assertEqual(len(salts), 1)
+
+
 if __name__ == "__main__":
     unittest.main(argv=[sys.argv[0], *sys.argv[3:]])
