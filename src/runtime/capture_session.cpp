@@ -164,6 +164,7 @@ struct CaptureSession::Impl {
         changed(c.executor) {}
 
   Task<> run();
+  Task<> recover_logs();
   Task<> session(protocol::capture::Open open);
   Task<> connect(protocol::capture::Open open, protocol::CaptureIo io, Writer<CaptureOutput>& out);
   Task<> limit_stop(Scope& scope);
@@ -203,6 +204,7 @@ struct CaptureSession::Impl {
 Task<> CaptureSession::Impl::run() {
   progress.phase = "applying";
   progress.bindings.resize(spec.bindings.size());
+  co_await recover_logs();
   co_await apply(context, store, connector, spec, options.config_json, version);
   progress.phase = "opening";
   state = co_await connector_state(context, store, spec.name);
@@ -213,6 +215,13 @@ Task<> CaptureSession::Impl::run() {
   open.range = full_range();
   open.state_json = state;
   co_await session(std::move(open));
+}
+
+// A transaction that was committed, but not acknowledged in the log as the disk was full, is seen by nobody.
+Task<> CaptureSession::Impl::recover_logs() {
+  std::map<std::string, CollectionLog*> distinct;
+  for (CollectionLog* log : logs) distinct[log->collection()] = log;
+  for (const auto& [name, log] : distinct) co_await log->recover(context.cpu);
 }
 
 Task<> CaptureSession::Impl::session(protocol::capture::Open open) {

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "file.hpp"
+#include "sluice/async/cpu.hpp"
 #include "sluice/base/bytes.hpp"
 #include "sluice/base/error.hpp"
 #include "sluice/base/text.hpp"
@@ -65,6 +66,17 @@ Task<std::unique_ptr<CollectionLog::Transaction>> CollectionLog::begin() {
   while (taken_) co_await released_.wait();
   taken_ = true;
   co_return std::make_unique<Transaction>(*this);
+}
+
+namespace {
+void restore(CollectionLog::Transaction* turn) { turn->restore(); }
+}  // namespace
+
+Task<> CollectionLog::recover(CpuPool& cpu) {
+  auto turn = co_await begin();
+  if (tail_->clean && published_ == tail_->end) co_return;
+  co_await on_cpu(cpu, restore, turn.get());
+  turn->publish();
 }
 
 CollectionLog::Transaction::Transaction(CollectionLog& log) : log_(log) {}

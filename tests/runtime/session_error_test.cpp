@@ -146,6 +146,32 @@ TEST(CaptureErrors, AConnectorNeedNotWaitForItsLastAcknowledgement) {
   });
 }
 
+TEST(CaptureErrors, ATransactionWhoseAcknowledgementFailedIsSeenFromTheNextSessionOn) {
+  CaptureScript script;
+  script.transactions = 1;
+  script.bindings = 2;
+  for (std::string_view broken : {"before log acknowledgement", "after log acknowledgement"}) {
+    World world(script);
+    bool full = true;
+    world.faults = [&](std::string_view point) {
+      if (full && point == broken) throw Error(Error::Kind::transient, "no space left");
+    };
+    run([&](Loop& loop) -> Task<> {
+      World::Start start(world, loop);
+      std::string what = co_await failure_of(start.capture->run());
+      EXPECT_EQ(what, "no space left");
+      EXPECT_EQ(start.logs[0]->published(), 0u);
+      full = false;
+      ToldCapture silent;
+      auto session = start.capture_with(world, silent);
+      co_await session->run();
+      start.materialization->finish();
+      co_await start.materialization->run();
+    });
+    EXPECT_EQ(world.counts(), testing::counts_of(script));
+  }
+}
+
 Task<> stop_when(Event& said, CaptureSession& session) {
   co_await said.wait();
   session.stop();
@@ -297,7 +323,8 @@ TEST(MaterializeErrors, AnApplyThatFailsLeavesWhatItMayHaveCreated) {
       throw Error(Error::Kind::transient, "half done");
     };
     auto first = start.materialization_with(world, connector);
-    EXPECT_EQ(co_await failure_of(first->run()), "half done");
+    std::string what = co_await failure_of(first->run());
+    EXPECT_EQ(what, "half done");
     EXPECT_TRUE(applied(keys::applying));
     EXPECT_FALSE(applied(keys::last_applied));
 

@@ -10,6 +10,10 @@
 #include "sluice/runtime/faults.hpp"
 #include "sluice/runtime/state_store.hpp"
 
+namespace sluice {
+class CpuPool;
+}
+
 namespace sluice::runtime {
 
 // The file in `folder` that holds the log of a collection: its percent-encoded name.
@@ -36,6 +40,8 @@ class CollectionLog {
   // Waits until no other transaction writes this log and starts one. Several logs are taken in ascending
   // order of their names, or two tasks could wait for each other.
   Task<std::unique_ptr<Transaction>> begin();
+  // Lets readers see what is committed although its writer failed before the end of its turn.
+  Task<> recover(CpuPool& cpu);
 
  private:
   struct Tail;
