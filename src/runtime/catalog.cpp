@@ -592,13 +592,14 @@ std::string Place::text() const {
 std::string Endpoint::wrapper_json() const {
   std::string out;
   json::Writer writer(out);
+  const std::string& config = sealed_json.empty() ? config_json : sealed_json;
   writer.begin_object();
   if (kind == Kind::image) {
-    writer.key("image").string(image).key("config").raw(config_json);
+    writer.key("image").string(image).key("config").raw(config);
   } else {
     writer.key("command").begin_array();
     for (const std::string& word : command) writer.string(word);
-    writer.end_array().key("config").raw(config_json).key("env").begin_object();
+    writer.end_array().key("config").raw(config).key("env").begin_object();
     for (const auto& [name, value] : env) writer.key(name).string(value);
     writer.end_object().key("protobuf").boolean(protobuf);
   }

@@ -404,8 +404,12 @@ TEST(Catalog, sops) {
     EXPECT_EQ(text, R"({"user":"u","password_sops":"ENC[x]","sops":{"mac":"x"}})");
     return std::string(R"({"user":"u","password_sops":"p","n":[{"k_encrypted":1}],"sops":{"mac":"x"}})");
   };
-  EXPECT_EQ(load_catalog("flow.yaml", with).captures.at("c").endpoint.config_json,
-            R"({"user":"u","password":"p","n":[{"k":1}]})");
+  Catalog catalog = load_catalog("flow.yaml", with);
+  const Endpoint& endpoint = catalog.captures.at("c").endpoint;
+  EXPECT_EQ(endpoint.config_json, R"({"user":"u","password":"p","n":[{"k":1}]})");
+  std::string held = endpoint.wrapper_json();
+  EXPECT_NE(held.find(R"("password_sops":"ENC[x]")"), std::string::npos) << held;
+  EXPECT_EQ(held.find(R"("p")"), std::string::npos) << held;
 }
 
 TEST(Catalog, durations) {

@@ -33,7 +33,7 @@ struct Endpoint {
   std::string config_json;  // as the connector gets it; decrypted
   std::string sealed_json;  // of an encrypted config, as it was written
 
-  // What built specs hold (flow-protocol §9.3).
+  // What built specs hold (flow-protocol §9.3); an encrypted config stays so.
   std::string wrapper_json() const;
 };
 
