@@ -73,8 +73,9 @@ struct At {
     return time;
   }
   std::vector<At> items() const {
-    expect(Kind::array);
     std::vector<At> out;
+    if (value->is(Kind::null)) return out;  // `bindings:` with nothing below it
+    expect(Kind::array);
     for (const Value& item : value->items)
       out.push_back({&item, fmt::format("{}[{}]", what, out.size()), file});
     return out;
@@ -86,7 +87,7 @@ struct At {
   }
   std::vector<std::pair<std::string, At>> members() const {
     std::vector<std::pair<std::string, At>> out;
-    if (value->is(Kind::null)) return out;  // `bindings:` with nothing below it
+    if (value->is(Kind::null)) return out;
     expect(Kind::object);
     for (const auto& [key, member] : value->members)
       out.emplace_back(key, At{&member, what.empty() ? key : fmt::format("{}.{}", what, key), file});

@@ -106,7 +106,8 @@ class Merge {
     for (Value& binding : bindings.items) raise(binding, "target");
     root_["captures"][input_.capture]["bindings"] = std::move(bindings);
     for (auto& [name, task] : root_["materializations"].members)
-      for (Value& binding : task["bindings"].items) raise(binding, "source");
+      if (Value* bound = task.find("bindings"))  // none if it has `source` alone
+        for (Value& binding : bound->items) raise(binding, "source");
   }
 
   Value added(const DiscoveredBinding& found) {

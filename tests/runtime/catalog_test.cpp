@@ -412,6 +412,14 @@ TEST(Catalog, sops) {
   EXPECT_EQ(held.find(R"("p")"), std::string::npos) << held;
 }
 
+TEST(Catalog, lists_with_nothing_below_them_are_empty) {
+  Catalog c = load(
+      "captures: {a/c: {endpoint: {local: {command: [x], config: {}}}, bindings: }}\n"
+      "materializations: {a/m: {endpoint: {local: {command: [x], config: {}}}, source: a/c, bindings: }}\n");
+  EXPECT_TRUE(c.captures.at("a/c").bindings.empty());
+  EXPECT_TRUE(c.materializations.at("a/m").bindings.empty());
+}
+
 TEST(Catalog, durations) {
   EXPECT_EQ(parse_duration("1h 30m"), 90min);
   EXPECT_EQ(parse_duration("1h30m15s"), 1h + 30min + 15s);

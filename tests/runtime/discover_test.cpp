@@ -167,6 +167,17 @@ TEST(Discover, keys_change_only_if_collections_may_evolve) {
             std::vector<std::string>{"/id"});
 }
 
+TEST(Discover, a_materialization_of_a_source_alone_gets_no_bindings) {
+  DiscoverInput in = input();
+  std::string first = discover_yaml(in);
+  in.existing = load(first +
+                     "\nmaterializations:\n  acme/sink:\n    source: acme/shop/source\n"
+                     "    endpoint: {local: {command: [x], config: {}}}\n");
+  std::string again = discover_yaml(in);
+  EXPECT_EQ(again.find("bindings:", again.find("materializations:")), std::string::npos) << again;
+  EXPECT_TRUE(load(again).materializations.at("acme/sink").source);
+}
+
 TEST(Discover, target_names) {
   auto name = [](std::string_view collection, TargetNaming naming) {
     TargetName t = target_name(collection, naming);
