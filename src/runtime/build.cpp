@@ -278,8 +278,11 @@ BuiltMaterialization build(const BuildContext& context, const MaterializationDef
     Selection selection = select_fields(*binding.collection, answer, asked.fields, live_fields);
     if (!selection.conflicts.empty()) {
       OnIncompatible reaction = asked.on_incompatible.value_or(def.on_incompatible);
+      auto index = static_cast<std::size_t>(&asked - def.bindings.data());
       if (selection.only_incompatible && reaction == OnIncompatible::backfill)
-        built.to_backfill.push_back(static_cast<std::size_t>(&asked - def.bindings.data()));
+        built.to_backfill.push_back(index);
+      else if (selection.only_incompatible && reaction == OnIncompatible::disable_binding)
+        built.to_disable.push_back(index);
       else
         conflicts.push_back(fmt::format("{}: {}", asked.place.text(), text::join(selection.conflicts, "; ")));
     }

@@ -171,7 +171,13 @@ Task<runtime::BuiltMaterialization> prepare(Context& context, const runtime::Cat
     protocol::materialize::Validated validated = co_await connector.validate(std::move(request));
     if (counters.adopt(validated)) continue;
     runtime::BuiltMaterialization built = runtime::build(build, def, validated, last.get());
-    if (built.to_backfill.empty()) co_return built;
+    if (built.to_backfill.empty() && built.to_disable.empty()) co_return built;
+    for (std::size_t binding : built.to_disable) {
+      def.bindings[binding].disable = true;
+      context.log.warn("disabling a binding whose table does not fit its collection any more",
+                       kv("collection", def.bindings[binding].source));
+    }
+    if (built.to_backfill.empty()) continue;
     runtime::StateCommit change(def.name);
     for (std::size_t binding : built.to_backfill) {
       counters.raise(binding, change);

@@ -22,9 +22,9 @@ Task<runtime::BuiltCapture> prepare(const runtime::Catalog& catalog, runtime::Ca
                                     protocol::Capture& connector, runtime::StateStore* store,
                                     Purpose purpose);
 
-// Spec and Validate of a materialization, the latter again until no binding is to be backfilled any more.
-// A backfill that was decided here (runtime.md §6.4) counts for good: the counters in effect are those of the
-// catalog plus what the store says they were raised by.
+// Spec and Validate of a materialization, the latter again until no binding is to be backfilled or disabled
+// any more (runtime.md §6.4). A binding disabled here is tried again the next time. A backfill counts for
+// good: the counters in effect are those of the catalog plus what the store says they were raised by.
 Task<runtime::BuiltMaterialization> prepare(Context& context, const runtime::Catalog& catalog,
                                             runtime::MaterializationDef def, protocol::Materialize& connector,
                                             runtime::StateStore* store, Purpose purpose);

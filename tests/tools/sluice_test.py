@@ -113,6 +113,28 @@ class Backfill(SluiceTest):
         self.assertEqual(self.rows(), [(5,)])
 
 
+    def test_a_binding_may_be_disabled_instead_and_the_others_go_on(self):
+        self.widen()
+        self.sink["bindings"][0]["onIncompatibleSchemaChange"] = "disableBinding"
+        self.sink["bindings"].append({"source": "acme/orders", "resource": {"table": "others"}})
+        self.source["docs"] = 5
+        self.run_once()
+        self.assertIn("disabling a binding", self.stderr)
+        self.assertEqual(self.rows(), [(3,)])
+        self.assertEqual(self.rows("SELECT count(*) FROM others"), [(5,)])
+        self.properties["note"] = {"type": ["string", "null"]}
+        self.run_once()
+        self.assertEqual(self.rows(), [(5,)])
+
+    def test_or_end_the_task(self):
+        self.widen()
+        for policy in ("disableTask", "abort"):
+            self.sink["onIncompatibleSchemaChange"] = policy
+            self.run_once(status=1)
+            self.assertIn("cannot be built", self.stderr)
+            self.assertEqual(self.rows(), [(3,)])
+
+
 class Killed(SluiceTest):
     def setUp(self):
         super().setUp()

@@ -38,9 +38,9 @@ BuiltCapture build(const BuildContext& context, const CaptureDef& def,
 struct BuiltMaterialization {
   protocol::MaterializationSpec spec;
   std::string version;
-  // Bindings whose live tables the new selection does not fit and that are to be backfilled: their counter is
-  // to be raised, and everything validated again (§6.4).
-  std::vector<std::size_t> to_backfill;
+  // Bindings of the definition whose live tables the new selection does not fit, by what is to be done: their
+  // counter is to be raised, or they are to be disabled, and then everything is validated again (§6.4).
+  std::vector<std::size_t> to_backfill, to_disable;
 };
 protocol::materialize::Validate validate_request(const BuildContext& context, const MaterializationDef& def,
                                                  const protocol::MaterializationSpec* last,
