@@ -1,12 +1,11 @@
 #include "discover.hpp"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 
-#include <cstdio>
 #include <fstream>
 
 #include "connectors.hpp"
+#include "output.hpp"
 #include "sluice/base/error.hpp"
 #include "sluice/json/write.hpp"
 #include "sluice/runtime/discover.hpp"
@@ -30,21 +29,6 @@ std::string read_config(const std::string& path) {
     e.add(path);
     throw;
   }
-}
-
-void write_file(const std::string& path, std::string_view text) {
-  if (path.empty()) {
-    std::fwrite(text.data(), 1, text.size(), stdout);
-    return;
-  }
-  ::mode_t old = ::umask(077);  // it may hold a password
-  std::ofstream out(path, std::ios::binary | std::ios::trunc);
-  ::umask(old);
-  out << text;
-  out.flush();
-  if (!out)
-    throw Error(Error::Kind::config, fmt::format("cannot write '{}'", path),
-                "Check the folder and its space.");
 }
 
 runtime::Endpoint endpoint(const std::string& connector, std::string config_json,
@@ -129,7 +113,11 @@ Task<> discover(Context& context, DiscoverOptions options) {
     sink.endpoint = endpoint("materialize-sqlite", sqlite_config(options.sqlite), options);
     input.sink = std::move(sink);
   }
-  write_file(options.output, runtime::discover_yaml(input));
+  std::string catalog = runtime::discover_yaml(input);
+  if (options.output.empty())
+    write_output(catalog);
+  else
+    write_private_file(options.output, catalog);
   context.log.info("discovered", kv("bindings", input.discovered.bindings.size()),
                    kv("catalog", options.output.empty() ? std::string("standard output") : options.output));
 }

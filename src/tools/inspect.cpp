@@ -2,9 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <cstdio>
-
 #include "connectors.hpp"
+#include "output.hpp"
 #include "sluice/base/error.hpp"
 #include "sluice/base/text.hpp"
 #include "sluice/json/write.hpp"
@@ -17,11 +16,6 @@
 
 namespace sluice::tools {
 namespace {
-
-void print(std::string_view line) {
-  std::fwrite(line.data(), 1, line.size(), stdout);
-  std::fputc('\n', stdout);
-}
 
 void require_task(const InspectOptions& options, const runtime::Catalog& catalog) {
   const std::string& name = options.name;

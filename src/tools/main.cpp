@@ -9,6 +9,7 @@
 #include "discover.hpp"
 #include "display.hpp"
 #include "inspect.hpp"
+#include "output.hpp"
 #include "run.hpp"
 #include "sluice/async/loop.hpp"
 #include "sluice/base/bytes.hpp"
@@ -73,6 +74,9 @@ int execute(const Settings& settings, Task<> (*command)(Context&, const Settings
     Loop loop;
     Context context(loop.executor(), pool, clock, log);
     loop.run(command(context, settings, display));
+    finish_output();
+    return 0;
+  } catch (const OutputClosed&) {
     return 0;
   } catch (const Error& e) {
     if (!log.enabled(LogLevel::error)) log = Log::to_stderr(LogLevel::info, LogFormat::text);

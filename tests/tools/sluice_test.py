@@ -205,6 +205,44 @@ class Stopping(SluiceTest):
         self.assertNotIn("still under way", self.stderr)
 
 
+class Output(SluiceTest):
+    def test_that_cannot_be_written_is_an_error(self):
+        self.run_once()
+        for command in (["read", "--collection", "acme/orders"], ["state"], ["spec", self.path("flow.json")],
+                        ["discover", self.path("flow.json")]):
+            with self.subTest(command), open("/dev/full", "w") as full:
+                self.sluice(*command, *(["--state", "state"] if command[0] in ("read", "state") else []),
+                            stdout=full, status=1)
+                self.assertIn("cannot write to standard output: No space left on device", self.stderr)
+
+    def test_without_a_reader_is_the_end(self):
+        self.source["docs"] = 20000
+        self.run_once()
+        with self.start("read", "--state", "state", "--collection", "acme/orders", stdout=subprocess.PIPE) as read:
+            self.assertIn('"id":0', read.stdout.readline())
+            read.stdout.close()
+            self.assertEqual(read.stderr.read(), "")
+            self.assertEqual(read.wait(timeout=30), 0)
+
+    def test_of_discover_replaces_a_file_at_once_and_is_private(self):
+        self.addCleanup(os.umask, os.umask(0))
+        self.sink = {}
+        catalog = self.write_catalog()
+        for mode in (None, 0o666):
+            if mode:
+                os.chmod(self.path("out.yaml"), mode)
+            self.sluice("discover", catalog, "--output", "out.yaml")
+            self.assertEqual(os.stat(self.path("out.yaml")).st_mode & 0o777, 0o600)
+        os.symlink("out.yaml", self.path("link.yaml"))
+        self.sluice("discover", catalog, "--output", "link.yaml")
+        self.assertTrue(os.path.islink(self.path("link.yaml")))
+        self.assertEqual(self.sluice("discover", catalog, "--output", "/dev/stdout"),
+                         self.sluice("discover", catalog))
+        self.sluice("discover", catalog, "--output", "none/out.yaml", status=1)
+        self.assertIn("cannot write 'none/out.yaml': No such file or directory", self.stderr)
+        self.assertEqual([f for f in os.listdir(self.folder) if f.startswith("out.yaml.")], [])
+
+
 class Salt(SluiceTest):
     def test_is_made_up_once_and_kept(self):
         salts = set()
