@@ -4,12 +4,12 @@
 
 #include "connectors.hpp"
 #include "output.hpp"
+#include "prepare.hpp"
 #include "sluice/base/error.hpp"
 #include "sluice/base/text.hpp"
 #include "sluice/json/write.hpp"
 #include "sluice/protocol/codec.hpp"
 #include "sluice/runtime/apply.hpp"
-#include "sluice/runtime/build.hpp"
 #include "sluice/runtime/collection_log.hpp"
 #include "sluice/runtime/log_reader.hpp"
 #include "state_folder.hpp"
@@ -35,6 +35,45 @@ runtime::StateStore open_store(const InspectOptions& options) {
     throw Error(Error::Kind::config, fmt::format("there is no state in {}", options.state.string()),
                 "Name the folder that `sluice run --state` used.");
   return runtime::StateStore(file, runtime::StateStore::Mode::read);
+}
+
+// Specs as JSON, but for what may hold passwords.
+std::string without_secrets(protocol::CaptureSpec spec) {
+  spec.config_json.clear();
+  spec.redact_salt.clear();
+  return protocol::to_json(spec);
+}
+std::string without_secrets(protocol::MaterializationSpec spec) {
+  spec.config_json.clear();
+  spec.triggers_json.clear();
+  return protocol::to_json(spec);
+}
+
+// A stored spec, of whichever kind the task is.
+std::string spec_json(std::string_view bytes) {
+  auto is = [](const auto& spec, std::string_view kind) {
+    return spec.shard_template && spec.shard_template->id.starts_with(kind);
+  };
+  try {
+    protocol::CaptureSpec spec = protocol::decode_capture_spec(bytes);
+    if (is(spec, "capture/")) return without_secrets(std::move(spec));
+  } catch (const Error&) {
+    // That of a materialization may be no valid one of a capture.
+  }
+  return without_secrets(protocol::decode_materialization_spec(bytes));
+}
+
+// What is stored under a key, as JSON.
+std::string stored_json(std::string_view key, const std::string& value) {
+  namespace keys = runtime::keys;
+  if (key == keys::connector_state) return value;
+  if (key == keys::last_applied || key == keys::applying) return spec_json(value);
+  if (key == keys::checkpoint || key == keys::hinted_checkpoint)
+    return protocol::to_json(protocol::decode_checkpoint(value));
+  bool is_text = key == keys::last_version || key.starts_with(backfill_raised_prefix);
+  std::string out;
+  json::write_string(out, is_text ? value : text::hex(value));
+  return out;
 }
 
 }  // namespace
@@ -65,28 +104,24 @@ Task<> print_spec(Context& context, InspectOptions options) {
 Task<> print_validated(Context& context, InspectOptions options) {
   runtime::Catalog catalog = runtime::load_catalog(options.catalog);
   require_task(options, catalog);
-  runtime::BuildContext build;
-  build.catalog = &catalog;
+  // What ran before counts, if anything did.
+  std::optional<runtime::StateStore> state;
+  if (std::filesystem::exists(StateFolder::database_of(options.state))) state.emplace(open_store(options));
+  runtime::StateStore* store = state ? &*state : nullptr;
   for (const auto& [name, def] : catalog.captures) {
     if (!options.name.empty() && name != options.name) continue;
     std::unique_ptr<protocol::Capture> connector =
         make_capture(context, def.endpoint, connector_options(options));
-    protocol::capture::Validate request = runtime::validate_request(build, def, nullptr, "");
-    protocol::capture::Validated validated = co_await connector->validate(std::move(request));
-    print(protocol::to_json(runtime::build(build, def, validated, nullptr).spec));
+    runtime::BuiltCapture built = co_await prepare(catalog, def, *connector, store, Purpose::check);
+    print(without_secrets(std::move(built.spec)));
   }
   for (const auto& [name, def] : catalog.materializations) {
     if (!options.name.empty() && name != options.name) continue;
     std::unique_ptr<protocol::Materialize> connector =
         make_materialize(context, def.endpoint, connector_options(options));
-    protocol::materialize::SpecRequest ask;
-    ask.config_json = "{}";
-    protocol::materialize::Spec spec = co_await connector->spec(std::move(ask));
-    runtime::MaterializationDef bound = def;
-    bind_source(catalog, bound, spec);
-    protocol::materialize::Validate request = runtime::validate_request(build, bound, nullptr, "");
-    protocol::materialize::Validated validated = co_await connector->validate(std::move(request));
-    print(protocol::to_json(runtime::build(build, bound, validated, nullptr).spec));
+    runtime::BuiltMaterialization built =
+        co_await prepare(context, catalog, def, *connector, store, Purpose::check);
+    print(without_secrets(std::move(built.spec)));
   }
 }
 
@@ -118,13 +153,7 @@ Task<> print_state(Context&, InspectOptions options) {
   std::string out;
   json::Writer writer(out);
   writer.begin_object();
-  for (const auto& [key, value] : store.list(options.name, "")) {
-    writer.key(key);
-    if (key == runtime::keys::connector_state)
-      writer.raw(value);
-    else
-      writer.string(text::hex(value));
-  }
+  for (const auto& [key, value] : store.list(options.name, "")) writer.key(key).raw(stored_json(key, value));
   writer.end_object();
   print(out);
 }

@@ -14,7 +14,8 @@ struct InspectOptions {
 
 // Each prints JSON lines on standard output.
 Task<> print_spec(Context& context, InspectOptions options);
-// Builds every task against its endpoint without changing anything, and prints the built specs.
+// Builds every task against its endpoint without changing anything, as the next run would, and prints the
+// built specs without what may hold secrets.
 Task<> print_validated(Context& context, InspectOptions options);
 Task<> print_documents(Context& context, InspectOptions options);
 Task<> print_state(Context& context, InspectOptions options);

@@ -138,7 +138,8 @@ int main(int argc, char** argv) {
   common(discover);
 
   CLI::App* spec = app.add_subcommand("spec", "Prints what a connector says of itself");
-  CLI::App* validate = app.add_subcommand("validate", "Checks a catalog against its endpoints");
+  CLI::App* validate =
+      app.add_subcommand("validate", "Checks a catalog against its endpoints and what ran before");
   for (CLI::App* command : {spec, validate}) {
     command->add_option("catalog,--source", settings.inspect.catalog, "Catalog file")->required();
     command->add_option("--name", settings.inspect.name, "Only this task");
@@ -150,11 +151,10 @@ int main(int argc, char** argv) {
   read->add_option("--collection", settings.inspect.name, "Name of the collection")->required();
   CLI::App* state = app.add_subcommand("state", "Prints what is stored for a task");
   state->add_option("--name", settings.inspect.name, "Name of the task; none lists them");
-  for (CLI::App* command : {read, state}) {
+  for (CLI::App* command : {read, state}) common(command);
+  for (CLI::App* command : {validate, read, state})
     command->add_option("--state", settings.inspect.state, "Folder of collections and task state")
         ->capture_default_str();
-    common(command);
-  }
 
   try {
     app.parse(argc, argv);

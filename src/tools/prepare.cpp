@@ -69,7 +69,7 @@ const MaterializationSpec* known_to_endpoint(const MaterializationSpec* last,
 
 // By how much the counter of a resource was raised above that of the catalog.
 std::string raised_key(const std::vector<std::string>& resource_path) {
-  return "backfill-raised:" + runtime::state_key(resource_path, 0);
+  return std::string(backfill_raised_prefix) + runtime::state_key(resource_path, 0);
 }
 
 // The backfill counters of a materialization in effect.

@@ -1,5 +1,5 @@
 #pragma once
-#include <memory>
+#include <string_view>
 
 #include "sluice/async/context.hpp"
 #include "sluice/protocol/session.hpp"
@@ -9,6 +9,9 @@
 // From a task of the catalog, what its connector answers and what the store says was applied before to the
 // spec that the task runs.
 namespace sluice::tools {
+
+// Of the keys that say by how much a counter was raised; the rest is that of the resource without one.
+inline constexpr std::string_view backfill_raised_prefix = "backfill-raised:";
 
 enum class Purpose {
   run,    // what is decided on the way is recorded in the store

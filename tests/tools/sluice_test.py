@@ -243,6 +243,54 @@ class Output(SluiceTest):
         self.assertEqual([f for f in os.listdir(self.folder) if f.startswith("out.yaml.")], [])
 
 
+class Inspecting(SluiceTest):
+    def validate(self, **options):
+        return self.sluice("validate", self.write_catalog(), "--state", "state", **options)
+
+    def test_validate_takes_what_ran_before_into_account(self):
+        self.validate()
+        self.assertFalse(os.path.exists(self.path("state")))
+        self.run_once()
+        before = self.state()
+        specs = [json.loads(line) for line in self.validate().splitlines()]
+        self.assertEqual([s["name"] for s in specs], ["acme/source", "acme/sink"])
+        self.sink["bindings"][0]["backfill"] = 1
+        self.assertIn("orders.v1", self.validate())
+        self.assertEqual(self.state(), before)
+        # Another state folder knows of nothing.
+        self.sluice("validate", self.write_catalog(), "--state", "other", status=1)
+        self.assertIn("already exists", self.stderr)
+
+    def test_validate_decides_on_a_backfill_without_recording_it(self):
+        self.source = {"docs": 3, "extra": {"note": None}}
+        self.properties["note"] = {"type": ["string", "null"]}
+        self.run_once()
+        before = self.state()
+        self.properties["note"] = {"type": ["boolean", "null"]}
+        for _ in range(2):
+            self.assertIn("orders.v1", self.validate())
+        self.assertEqual(self.state(), before)
+
+    def test_nothing_printed_holds_the_configuration(self):
+        self.source["password"] = "hunter2"
+        printed = self.validate()
+        self.run_once()
+        for task in ("acme/source", "acme/sink"):
+            state = self.sluice("state", "--state", "state", "--name", task)
+            self.assertEqual(json.loads(state)["last-applied"]["name"], task)
+            printed += state
+        printed += self.stderr
+        self.assertIn("acme/orders", printed)
+        for form in ("hunter2", "hunter2".encode().hex(), '"config"'):
+            self.assertNotIn(form, printed)
+
+    def test_state_prints_what_it_understands(self):
+        self.run_once()
+        state = self.state()
+        self.assertRegex(state["last-version"], "^[0-9a-f]{16}$")
+        self.assertIn("acme/orders;materialize/acme/sink/orders", state["checkpoint"]["sources"])
+
+
 class Salt(SluiceTest):
     def test_is_made_up_once_and_kept(self):
         salts = set()
