@@ -3,7 +3,9 @@
 #include <signal.h>
 
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <cstdlib>
+#include <optional>
 #include <thread>
 
 #include "discover.hpp"
@@ -33,28 +35,24 @@ std::string environment(const char* name) {
   return value ? value : "";
 }
 
-// "256MiB", "1G", "1000000": bytes.
-std::size_t parse_bytes(const std::string& text) {
-  std::size_t end = 0;
-  unsigned long long number = 0;
-  try {
-    number = std::stoull(text, &end);
-  } catch (const std::exception&) {
-    end = 0;
-  }
-  std::string unit = end ? text.substr(end) : "?";
-  std::size_t factor = 0;
+// "256MiB", "1G", "1000000": bytes. Nothing if it is no amount of memory.
+std::optional<std::size_t> parse_bytes(std::string_view text) {
+  std::size_t number = 0, bytes = 0, factor = 0;
+  auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (failure != std::errc()) return {};
+  std::string_view unit = text.substr(static_cast<std::size_t>(end - text.data()));
   if (unit.empty() || unit == "B") factor = 1;
   if (unit == "K" || unit == "KiB") factor = 1_KiB;
   if (unit == "M" || unit == "MiB") factor = 1_MiB;
   if (unit == "G" || unit == "GiB") factor = 1_GiB;
-  if (factor == 0 || number == 0)
-    throw Error(Error::Kind::config, fmt::format("'{}' is not an amount of memory", text),
-                "Write for example 256MiB or 1G.");
-  if (number * factor < 96_MiB)
-    throw Error(Error::Kind::config, fmt::format("--memory {} is too little", text),
-                "Sluice needs at least 96MiB.");
-  return number * factor;
+  if (factor == 0 || __builtin_mul_overflow(number, factor, &bytes)) return {};
+  return bytes;
+}
+
+std::string check_memory(const std::string& text) {
+  auto bytes = parse_bytes(text);
+  if (!bytes) return fmt::format("'{}' is not an amount of memory; write for example 256MiB or 1G", text);
+  return *bytes < 96_MiB ? fmt::format("{} is too little, Sluice needs at least 96MiB", text) : "";
 }
 
 // Builds loop, pool, clock and log, runs the command, prints the final error. The one place that does.
@@ -89,7 +87,7 @@ int execute(const Settings& settings, Task<> (*command)(Context&, const Settings
 
 Task<> run_command(Context& context, const Settings& settings, Display& display) {
   RunOptions options = settings.run;
-  options.memory_bytes = parse_bytes(settings.memory);
+  options.memory_bytes = *parse_bytes(settings.memory);
   options.grace = std::chrono::seconds(settings.grace_s);
   co_await run(context, std::move(options), display);
 }
@@ -127,9 +125,13 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   run->add_flag("--once", settings.run.once, "End when everything that exists now has arrived");
   run->add_option("--name", settings.run.names, "Only this task; may be repeated");
-  run->add_option("--memory", settings.memory, "Memory of the whole process")->capture_default_str();
+  run->add_option("--memory", settings.memory, "Memory of the whole process, as 256MiB or 1G")
+      ->check(check_memory)
+      ->capture_default_str();
   run->add_option("--connector-path", settings.run.connectors, "Folder of connector binaries, by image name");
-  run->add_option("--grace", settings.grace_s, "Seconds that a connector process has to end")
+  run->add_option("--grace", settings.grace_s,
+                  "Seconds that a connector process has to end, and the run after a signal")
+      ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   common(run);
 

@@ -291,6 +291,15 @@ class Inspecting(SluiceTest):
         self.assertIn("acme/orders;materialize/acme/sink/orders", state["checkpoint"]["sources"])
 
 
+class Arguments(SluiceTest):
+    def test_amounts_of_memory(self):
+        catalog = self.write_catalog()
+        for bad in ("-1", "+1G", " 1G", "1g", "", "G", "99999999999G", "99999999999999999999999", "0", "95MiB"):
+            self.sluice("run", catalog, "--memory=" + bad, status=2)
+            self.assertIn("memory", self.stderr)
+        self.sluice("run", catalog, "--once", "--memory", "96M")
+
+
 class Salt(SluiceTest):
     def test_is_made_up_once_and_kept(self):
         salts = set()
