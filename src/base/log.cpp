@@ -165,6 +165,16 @@ Log Log::observed(std::function<void(std::string_view)> observer) const {
   return log;
 }
 
+Log Log::at(LogLevel level) const {
+  auto impl = std::make_shared<Impl>(*impl_);
+  impl->level = level;
+  Log log;
+  log.impl_ = std::move(impl);
+  return log;
+}
+
+LogLevel Log::level() const { return impl_->level; }
+
 bool Log::enabled(LogLevel level) const { return impl_->sink && level >= impl_->level; }
 
 void Log::status(std::string_view message) const {

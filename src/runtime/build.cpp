@@ -91,7 +91,8 @@ protocol::ShardSpec shard_template(const ShardTemplate& shards, const std::strin
   spec.read_channel_size = shards.read_channel_size;
   protocol::LabelSet labels;
   labels.labels = {label("app.gazette.dev/managed-by", "estuary.dev/flow"),
-                   label("estuary.dev/log-level", shards.log_level), label("estuary.dev/task-name", task),
+                   label("estuary.dev/log-level", shards.log_level.empty() ? "info" : shards.log_level),
+                   label("estuary.dev/task-name", task),
                    label("estuary.dev/task-type", kind == "materialize" ? "materialization" : kind)};
   spec.labels = std::move(labels);
   return spec;

@@ -25,6 +25,7 @@ protocol::ProcessOptions process(const Context& context, const Endpoint& endpoin
                                  const ConnectorOptions& options) {
   protocol::ProcessOptions child;
   child.log = context.log;
+  child.log_level = context.log.level();
   child.codec = endpoint.protobuf ? protocol::Codec::proto : protocol::Codec::json;
   child.command = endpoint.command;
   for (const auto& [name, value] : endpoint.env) child.environment[name] = value;

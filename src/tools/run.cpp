@@ -143,6 +143,8 @@ void Run::choose_tasks() {
           context_.log.with({kv("task", view->name())}).observed([view, clock](std::string_view status) {
             view->status(status, clock->now());
           });
+      if (const std::string& level = job->def.shards.log_level; !level.empty())
+        job->context.log = job->context.log.at(parse_log_level(level));
       job->context.memory_bytes = share() / 4;
     }
   };

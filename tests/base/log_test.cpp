@@ -32,6 +32,16 @@ TEST(Log, BelowTheLevelNothingIsWritten) {
   Log().error("no sink");
 }
 
+TEST(Log, AHandleMayHaveALevelOfItsOwn) {
+  Captured out;
+  Log log = out.log(LogLevel::warn, LogFormat::json), loud = log.at(LogLevel::debug);
+  EXPECT_EQ(log.level(), LogLevel::warn);
+  EXPECT_EQ(loud.level(), LogLevel::debug);
+  log.info("quiet");
+  loud.info("heard");
+  EXPECT_EQ(out.after_time(), R"("level":"info","msg":"heard"})" "\n");
+}
+
 TEST(Log, LongValuesAreCut) {
   Captured out;
   out.log(LogLevel::info, LogFormat::json).info("m", kv("v", std::string(10000, 'x')));

@@ -300,6 +300,27 @@ class Arguments(SluiceTest):
         self.sluice("run", catalog, "--once", "--memory", "96M")
 
 
+class Levels(SluiceTest):
+    def levels(self, *arguments):
+        self.source["seen"] = self.path("seen")
+        self.run_once(*arguments)
+        with open(self.path("seen")) as seen:
+            levels = {line.split()[1] for line in seen}
+        os.remove(self.path("seen"))
+        return levels
+
+    def test_of_a_task_reach_its_log_and_its_connector(self):
+        self.assertEqual(self.levels(), {"info"})
+        self.assertIn("capture was applied", self.stderr)
+        self.assertEqual(self.levels("--log-level", "debug"), {"debug"})
+        self.capture["shards"] = {"logLevel": "error"}
+        self.assertEqual(self.levels(), {"error"})
+        self.assertNotIn("capture was applied", self.stderr)
+        self.capture["shards"] = {"logLevel": "info"}
+        self.assertEqual(self.levels("--log-level", "error"), {"info"})
+        self.assertIn("capture was applied", self.stderr)
+
+
 class Salt(SluiceTest):
     def test_is_made_up_once_and_kept(self):
         salts = set()

@@ -49,6 +49,9 @@ class Log {
   Log with(std::initializer_list<LogField> fields) const;
   // The same, and `observer` gets every status line besides, on the thread that says it.
   Log observed(std::function<void(std::string_view status)> observer) const;
+  // The same for another level.
+  Log at(LogLevel level) const;
+  LogLevel level() const;
   bool enabled(LogLevel level) const;
 
   template <class... Fields>

@@ -44,7 +44,7 @@ struct ShardTemplate {
   std::uint32_t hot_standbys = 0;
   std::uint32_t ring_buffer_size = 65536;
   std::uint32_t read_channel_size = 4096;
-  std::string log_level = "info";
+  std::string log_level;  // empty: as that of the process
 };
 
 struct CaptureBindingDef {
