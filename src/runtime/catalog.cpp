@@ -228,7 +228,7 @@ class Loader {
     if (sealed) *sealed = to_json(*to.value);
     if (!options_.decrypt)
       at.fail(fmt::format("is encrypted with sops, in {}", *to.file),
-              "Decrypt it, or configure a decrypt command.");
+              "Decrypt it, or name the command that does with --decrypt.");
     std::string plain = options_.decrypt(to_json(*to.value), *to.file);
     Value value = parse_document(plain, *to.file + ".json");
     value.erase("sops");

@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "connectors.hpp"
+#include "decrypt.hpp"
 #include "output.hpp"
 #include "sluice/base/error.hpp"
 #include "sluice/json/write.hpp"
@@ -82,7 +83,7 @@ Task<> discover(Context& context, DiscoverOptions options) {
   runtime::DiscoverInput input;
   input.capture = options.name;
   if (!options.catalog.empty()) {
-    input.existing = runtime::load_catalog(options.catalog);
+    input.existing = runtime::load_catalog(options.catalog, load_options(options.decrypt));
     auto found = input.existing->captures.find(options.name);
     if (found == input.existing->captures.end() && input.existing->captures.size() == 1)
       found = input.existing->captures.begin();

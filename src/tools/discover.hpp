@@ -16,6 +16,7 @@ struct DiscoverOptions {
   std::string codec = "proto";
   std::string output;  // empty: standard output
   std::filesystem::path connectors;
+  std::string decrypt;  // a shell command, see load_options()
 };
 
 void add_options(CLI::App& command, DiscoverOptions& options);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "connectors.hpp"
+#include "decrypt.hpp"
 #include "output.hpp"
 #include "prepare.hpp"
 #include "sluice/base/error.hpp"
@@ -79,7 +80,7 @@ std::string stored_json(std::string_view key, const std::string& value) {
 }  // namespace
 
 Task<> print_spec(Context& context, InspectOptions options) {
-  runtime::Catalog catalog = runtime::load_catalog(options.catalog);
+  runtime::Catalog catalog = runtime::load_catalog(options.catalog, load_options(options.decrypt));
   require_task(options, catalog);
   for (const auto& [name, def] : catalog.captures) {
     if (!options.name.empty() && name != options.name) continue;
@@ -102,7 +103,7 @@ Task<> print_spec(Context& context, InspectOptions options) {
 }
 
 Task<> print_validated(Context& context, InspectOptions options) {
-  runtime::Catalog catalog = runtime::load_catalog(options.catalog);
+  runtime::Catalog catalog = runtime::load_catalog(options.catalog, load_options(options.decrypt));
   require_task(options, catalog);
   // What ran before counts, if anything did.
   std::optional<runtime::StateStore> state;

@@ -9,6 +9,7 @@ namespace sluice::tools {
 struct InspectOptions {
   std::string catalog, name;
   std::filesystem::path connectors;
+  std::string decrypt;  // a shell command, see load_options()
   std::filesystem::path state = "sluice-state";
 };
 

@@ -119,6 +119,12 @@ int main(int argc, char** argv) {
     command->add_flag("--json,--log-json", settings.json, "Log lines as JSON");
   };
 
+  auto decrypt = [&](CLI::App* command, std::string& into) {
+    command->add_option(
+        "--decrypt", into,
+        "Shell command for configurations encrypted with sops: JSON on its standard input and output");
+  };
+
   CLI::App* run = app.add_subcommand("run", "Runs the tasks of a catalog until it is stopped");
   run->add_option("catalog,--source", settings.run.catalog, "Catalog file")->required();
   run->add_option("--state", settings.run.state, "Folder of collections and task state")
@@ -133,10 +139,12 @@ int main(int argc, char** argv) {
                   "Seconds that a connector process has to end, and the run after a signal")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
+  decrypt(run, settings.run.decrypt);
   common(run);
 
   CLI::App* discover = app.add_subcommand("discover", "Writes a catalog of what a system holds");
   add_options(*discover, settings.discover);
+  decrypt(discover, settings.discover.decrypt);
   common(discover);
 
   CLI::App* spec = app.add_subcommand("spec", "Prints what a connector says of itself");
@@ -147,6 +155,7 @@ int main(int argc, char** argv) {
     command->add_option("--name", settings.inspect.name, "Only this task");
     command->add_option("--connector-path", settings.inspect.connectors,
                         "Folder of connector binaries, by image name");
+    decrypt(command, settings.inspect.decrypt);
     common(command);
   }
   CLI::App* read = app.add_subcommand("read", "Prints the committed documents of a collection, one a line");

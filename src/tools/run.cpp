@@ -8,6 +8,7 @@
 #include <random>
 
 #include "connectors.hpp"
+#include "decrypt.hpp"
 #include "prepare.hpp"
 #include "restarts.hpp"
 #include "sluice/async/loop.hpp"
@@ -39,7 +40,7 @@ class Run {
       : context_(context),
         options_(std::move(options)),
         display_(display),
-        catalog_(runtime::load_catalog(options_.catalog)),
+        catalog_(runtime::load_catalog(options_.catalog, load_options(options_.decrypt))),
         folder_(options_.state),
         store_(folder_.database(), StateStore::Mode::write),
         changed_(context.executor) {

@@ -16,6 +16,7 @@ struct RunOptions {
   std::vector<std::string> names;  // tasks; empty: all
   std::size_t memory_bytes = 0;    // of the whole process
   std::filesystem::path connectors;
+  std::string decrypt;  // a shell command, see load_options()
   std::chrono::seconds grace{20};
 };
 

@@ -321,6 +321,29 @@ class Levels(SluiceTest):
         self.assertIn("capture was applied", self.stderr)
 
 
+class Encrypted(SluiceTest):
+    def setUp(self):
+        super().setUp()
+        with open(self.path("source.json"), "w") as config:
+            json.dump({"docs_sops": "ENC[3]", "password_sops": "ENC[x]", "sops": {"mac": "y"}}, config)
+        self.source = "source.json"
+        self.decrypt = "sed -e 's/\"ENC\\[3]\"/3/' -e 's/ENC\\[x]/hunter2/'"
+
+    def test_configurations_are_decrypted_by_a_command(self):
+        self.run_once("--decrypt", self.decrypt)
+        self.assertEqual(self.rows(), [(3,)])
+        with open(self.path("state/sluice.db"), "rb") as state:
+            self.assertNotIn(b"hunter2", state.read())
+
+    def test_without_one_or_if_it_fails_the_file_is_named(self):
+        self.run_once(status=1)
+        self.assertIn("source.json", self.stderr)
+        self.assertIn("--decrypt", self.stderr)
+        self.run_once("--decrypt", "cat > /dev/null; exit 3", status=1)
+        self.assertIn("cannot decrypt", self.stderr)
+        self.assertIn("source.json", self.stderr)
+
+
 class Salt(SluiceTest):
     def test_is_made_up_once_and_kept(self):
         salts = set()
