@@ -172,6 +172,8 @@ class Workshop {
     CombineBinding spec;
     Validator validator;
   };
+  const json::Node* place_placeholder(std::uint32_t binding);
+  std::size_t find_splice();
   [[noreturn]] void fail_validation(Binding& binding);
   void redact(Binding& binding, Held& held, const Outcome& outcome);
   std::uint32_t find_placeholder(const Binding& binding, const Held& held);
@@ -181,6 +183,8 @@ class Workshop {
   json::Tree tree_, default_;
   json::Canonical canonical_;
   std::string scratch_;
+  std::size_t splice_ = npos;  // where the placeholder goes in a text that is canonical without it
+  static constexpr std::size_t npos = std::string_view::npos;
 };
 
 void Workshop::parse(std::uint32_t binding, std::string_view json) {
@@ -209,6 +213,26 @@ void Workshop::fail_validation(Binding& binding) {
 }
 
 const json::Node* Workshop::insert_placeholder(std::uint32_t binding) {
+  splice_ = find_splice();
+  return place_placeholder(binding);
+}
+
+// Documents of our own captures are canonical, so that the placeholder only has to be put between two of the
+// members of /_meta.
+std::size_t Workshop::find_splice() {
+  const json::Node* meta = tree_.find(tree_.root(), "_meta");
+  if (!meta || meta->kind != json::Kind::object || meta->count == 0 || !canonical_.holds(tree_)) return npos;
+  const char* at = meta->raw.data() + meta->raw.size() - 1;
+  for (const json::Node& member : tree_.children(*meta)) {
+    if (member.key == "uuid") return npos;
+    if (member.key < "uuid") continue;
+    at = member.key.data() - 1;
+    break;
+  }
+  return static_cast<std::size_t>(at - tree_.root().raw.data());
+}
+
+const json::Node* Workshop::place_placeholder(std::uint32_t binding) {
   if (tree_.root().kind != json::Kind::object)
     throw Error(Error::Kind::config, fmt::format("{} document is no object: {}", bindings_[binding].spec.name,
                                                  text::cut_utf8(tree_.root().raw, shown_bytes)));
@@ -220,7 +244,7 @@ const json::Node* Workshop::insert_placeholder(std::uint32_t binding) {
                     bindings_[binding].spec.name, text::cut_utf8(meta->raw, shown_bytes)));
   if (meta && meta->kind == json::Kind::null) {
     tree_.erase(tree_.index(*meta));
-    return insert_placeholder(binding);
+    return place_placeholder(binding);
   }
   std::uint32_t at = meta ? tree_.index(*meta) : tree_.insert(0, "_meta", json::Kind::object, "{}");
   while (const json::Node* uuid = tree_.find(tree_[at], "uuid")) tree_.erase(tree_.index(*uuid));
@@ -244,6 +268,14 @@ void Workshop::pack_key(std::uint32_t binding, std::string& out) {
 DocumentView Workshop::text(const json::Node* uuid) {
   if (!uuid && canonical_.holds(tree_)) return {tree_.root().raw};
   scratch_.clear();
+  if (uuid && splice_ != npos) {
+    std::string_view source = tree_.root().raw;
+    bool last = source[splice_] == '}';
+    scratch_.append(source, 0, splice_).append(last ? R"(,"uuid":)" : R"("uuid":)");
+    auto at = static_cast<std::uint32_t>(scratch_.size() + 1);
+    scratch_.append(placeholder_json).append(last ? "" : ",").append(source, splice_);
+    return {scratch_, at};
+  }
   std::size_t at = canonical_.write(scratch_, tree_, tree_.root(), uuid);
   return {scratch_, uuid ? static_cast<std::uint32_t>(at + 1) : 0};
 }
