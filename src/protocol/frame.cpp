@@ -229,13 +229,13 @@ bool Decoder<Message>::fits(Hot kind) const {
 template <class Message>
 void Decoder<Message>::add(Hot kind, const HotMessage& message) {
   std::string_view doc = message.doc;
-  if (codec_ == Codec::json && doc.find('\n') != doc.npos) {
+  // Responses are lines; requests end where their object does.
+  if (!from_connector<Message> && codec_ == Codec::json && doc.find('\n') != doc.npos) {
     compact_.clear();
     json::write_compact(compact_, doc);
     doc = compact_;
   }
   if (kind == Hot::store) {
-    if (!std::holds_alternative<StoreBatch>(pending_)) pending_.template emplace<StoreBatch>();
     StoreBatch::Document store;
     store.binding = message.binding;
     store.key_packed = packed(message.key_packed, message.key_json, unpacked_.key);
@@ -243,12 +243,23 @@ void Decoder<Message>::add(Hot kind, const HotMessage& message) {
     store.doc = doc;
     store.exists = message.exists;
     store.is_delete = message.is_delete;
-    std::get<StoreBatch>(pending_).add(store);
+    pending<StoreBatch>(store.key_packed.size() + store.values_packed.size() + doc.size()).add(store);
     return;
   }
-  if (!std::holds_alternative<Batch>(pending_)) pending_.template emplace<Batch>();
   if (kind == Hot::load) doc = packed(message.key_packed, message.key_json, unpacked_.key);
-  std::get<Batch>(pending_).add(doc, message.binding);
+  pending<Batch>(doc.size()).add(doc, message.binding);
+}
+
+// What documents are gathered in. It ends with the bytes that are here now, so it is given room for those.
+template <class Message>
+template <class Documents>
+Documents& Decoder<Message>::pending(std::size_t document_bytes) {
+  if (auto* documents = std::get_if<Documents>(&pending_)) return *documents;
+  constexpr std::size_t most_documents = 8192;
+  std::size_t bytes = std::min(in_.size(), batch_bytes + document_bytes);
+  auto& documents = pending_.template emplace<Documents>();
+  documents.reserve(bytes, std::min(bytes / std::max<std::size_t>(document_bytes, 1) + 1, most_documents));
+  return documents;
 }
 
 // False if it is no message of documents.

@@ -58,6 +58,8 @@ class Decoder {
   void check_size(std::size_t size) const;
   void add(Hot kind, const HotMessage& message);
   bool fits(Hot kind) const;
+  template <class Documents>
+  Documents& pending(std::size_t document_bytes);
   bool add_cold(const Message& message);
   Message decode(std::string_view body) const;
   std::string_view packed(std::string_view binary, std::string_view json, std::string& scratch);

@@ -80,6 +80,10 @@ class StoreBatch {
                         document.doc.size(), document.binding, document.exists, document.is_delete});
     bytes_.append(document.key_packed).append(document.values_packed).append(document.doc);
   }
+  void reserve(std::size_t bytes, std::size_t documents) {
+    bytes_.reserve(bytes);
+    entries_.reserve(documents);
+  }
   std::size_t size() const { return entries_.size(); }
   bool empty() const { return entries_.empty(); }
   Document operator[](std::size_t i) const {
