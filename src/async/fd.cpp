@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <asio/posix/stream_descriptor.hpp>
+#include <asio/system_error.hpp>
 #include <asio/use_awaitable.hpp>
 #include <cerrno>
 #include <cstring>
@@ -42,6 +43,7 @@ class Watched {
     if (flags_ >= 0 && !(flags_ & O_NONBLOCK)) ::fcntl(fd_.get(), F_SETFL, flags_);
   }
   int get() const { return fd_.get(); }
+  void cancel() { watch_.cancel(); }
   Task<> ready(asio::posix::stream_descriptor::wait_type type) {
     co_await watch_.async_wait(type, asio::use_awaitable);
   }
@@ -99,6 +101,7 @@ struct ByteReader::Impl {
   CpuPool& pool;
   std::string name;
   bool regular;
+  bool stopped = false;
   Watched watched;
 };
 
@@ -121,8 +124,19 @@ Task<std::size_t> ByteReader::read_some(char* into, std::size_t size) {
     if (n >= 0) co_return static_cast<std::size_t>(n);
     if (errno == EINTR) continue;
     if (errno != EAGAIN) fail("reading", impl.name, errno);
-    co_await impl.watched.ready(asio::posix::stream_descriptor::wait_read);
+    if (impl.stopped) co_return 0;
+    try {
+      co_await impl.watched.ready(asio::posix::stream_descriptor::wait_read);
+    } catch (const asio::system_error&) {
+      if (!impl.stopped) throw;
+    }
+    co_await check_cancelled();
   }
+}
+
+void ByteReader::stop() {
+  impl_->stopped = true;
+  impl_->watched.cancel();
 }
 
 struct ByteWriter::Impl {

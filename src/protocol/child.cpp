@@ -15,8 +15,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// A process that has ended may have left its stderr to one that it started.
-constexpr auto log_patience = 2s;
+// A process that has ended may have left its output and its log to one that it started.
+constexpr auto left_open_patience = 2s;
 
 Task<> sleep_then_cancel(Clock& clock, Clock::Duration patience, Scope& scope) {
   co_await clock.sleep(patience);
@@ -92,7 +92,7 @@ Task<> Child<Request, Response>::converse(Task<> talk) {
   logs.spawn(read_logs());
   std::exception_ptr failure;
   try {
-    co_await attended(std::move(talk), enforce_end());
+    co_await attended(std::move(talk), attend());
   } catch (...) {
     failure = std::current_exception();
   }
@@ -184,14 +184,35 @@ Task<> Child<Request, Response>::await_exit() {
   status_ = co_await process_.wait();
 }
 
+template <class Request, class Response>
+Task<> Child<Request, Response>::attend() {
+  return all(enforce_end(), end_output_after_exit());
+}
+
+// The end of its output is the end of a conversation. It does not come while a process that it started holds
+// the output open; what that one has to say counts for as long as it says something.
+template <class Request, class Response>
+Task<> Child<Request, Response>::end_output_after_exit() {
+  co_await await_exit();
+  for (bool more = true; more;) {
+    std::size_t before = out_.received_bytes();
+    co_await context_.clock.sleep(left_open_patience);
+    more = out_.received_bytes() != before;
+  }
+  options_.log.debug("connector left its output open to another process");
+  out_.stop();
+}
+
 // A child that does not end after it was asked to is made to.
 template <class Request, class Response>
 Task<> Child<Request, Response>::enforce_end() {
   while (!expected_to_end_) co_await ending_.wait();
   co_await context_.clock.sleep(options_.end_grace);
+  if (process_.ended()) co_return;  // and its last words are still being passed on
   terminated_ = true;
   process_.signal(SIGTERM);
   co_await context_.clock.sleep(options_.kill_grace);
+  if (process_.ended()) co_return;
   killed_ = true;
   process_.signal(SIGKILL);
   fail_as_stuck();
@@ -219,7 +240,7 @@ Task<> Child<Request, Response>::see_off(Clock::Duration patience, Scope& logs) 
     process_.signal(SIGKILL);
     co_await await_exit();
   }
-  bool all_read = co_await within(context_.clock, log_patience, logs.join());
+  bool all_read = co_await within(context_.clock, left_open_patience, logs.join());
   if (!all_read) options_.log.debug("connector left its log open to another process");
   for (const LogRecord& record : decoder_.end()) take(record);
 }

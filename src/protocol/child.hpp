@@ -38,6 +38,8 @@ class Child {
   Task<> attempt(Task<> writing);
   Task<> read_logs();
   Task<> enforce_end();
+  Task<> attend();
+  Task<> end_output_after_exit();
   Clock::Duration patience_after(const std::exception_ptr& failure) const;
   Task<> see_off(Clock::Duration patience, Scope& logs);
   Task<> await_exit();

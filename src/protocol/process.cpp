@@ -92,7 +92,7 @@ Task<Answer> call(Context& context, const ProcessOptions& options, Request reque
   std::optional<Answer> answer;
   Child<Request, Response> child(context, options);
   co_await child.converse(
-      all(say_requests(child, std::move(request), greet), read_answer(child, greet, expected, answer)));
+      attended(read_answer(child, greet, expected, answer), say_requests(child, std::move(request), greet)));
   if (!answer) wrong_end(expected);
   co_return std::move(*answer);
 }

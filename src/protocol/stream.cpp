@@ -69,6 +69,7 @@ Task<std::optional<Incoming<Message>>> MessageReader<Message>::next() {
     std::size_t n = co_await in_.read_some(room, std::min(decoder_.room_size(), most_read));
     if (n == 0) break;
     decoder_.filled(n);
+    received_bytes_ += n;
   }
   decoder_.end();
   co_return std::nullopt;

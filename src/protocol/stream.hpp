@@ -28,10 +28,14 @@ class MessageReader {
   Task<std::optional<Incoming<Message>>> next();
   // What needs no reading.
   std::optional<Incoming<Message>> poll();
+  // What is there is still read, then comes the end.
+  void stop() { in_.stop(); }
+  std::size_t received_bytes() const { return received_bytes_; }
 
  private:
   ByteReader in_;
   Decoder<Message> decoder_;
+  std::size_t received_bytes_ = 0;
 };
 
 // Collects what is put and writes it in large pieces: when there is enough of it, and by flush().

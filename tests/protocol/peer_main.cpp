@@ -11,13 +11,15 @@
 //   env:NAME                logs the value of a variable
 //   close-in, close-out     closes a stream
 //   ignore-term             SIGTERM has no effect any more
-//   leave-log               starts a process that keeps standard error open
+//   leave-log, leave-out    starts a process that keeps standard error or output open
+//   leave-all               and one that keeps standard input open too
 //   hang                    waits to be killed
 //   exit:N, raise:SIGNAL    the end; without it, exit 0
 #include <fmt/format.h>
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <iostream>
@@ -102,11 +104,11 @@ class Peer {
   std::optional<Item<Request>> item_;
 };
 
-void leave_log() {
+void leave(std::initializer_list<int> streams, const char* seconds) {
   if (::fork() != 0) return;
-  ::close(STDIN_FILENO);
-  ::close(STDOUT_FILENO);
-  ::execlp("sleep", "sleep", "5", nullptr);
+  for (int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    if (std::find(streams.begin(), streams.end(), fd) == streams.end()) ::close(fd);
+  ::execlp("sleep", "sleep", seconds, nullptr);
   std::_Exit(91);
 }
 
@@ -143,7 +145,11 @@ int play(P peer, int argc, char** argv) {
     } else if (name == "ignore-term") {
       ::signal(SIGTERM, SIG_IGN);
     } else if (name == "leave-log") {
-      leave_log();
+      leave({STDERR_FILENO}, "5");
+    } else if (name == "leave-out") {
+      leave({STDOUT_FILENO}, "30");
+    } else if (name == "leave-all") {
+      leave({STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}, "30");
     } else if (name == "hang") {
       for (;;) ::pause();
     } else if (name == "exit") {

@@ -16,9 +16,26 @@ using namespace std::chrono_literals;
 using Strings = std::vector<std::string>;
 constexpr Codec codecs[] = {Codec::proto, Codec::json};
 
+// Runs ten times as fast as the system's.
+class HastyClock final : public Clock {
+ public:
+  TimePoint now() const override { return start_ + (steady_.now() - start_) * 10; }
+  std::int64_t unix_nanoseconds() const override { return steady_.unix_nanoseconds(); }
+  Task<> sleep_until(TimePoint time) override { return steady_.sleep_until(real(time)); }
+  Task<> wait(Event& event, TimePoint deadline) override { return steady_.wait(event, real(deadline)); }
+
+ private:
+  TimePoint real(TimePoint time) const { return start_ + (time - start_) / 10; }
+  SteadyClock steady_;
+  TimePoint start_ = steady_.now();
+};
+
 // What a test needs to run peers, and what it gets to see.
 struct Stage {
-  explicit Stage(Loop& loop) : context(loop.executor(), pool, clock, Log()) { ::signal(SIGPIPE, SIG_IGN); }
+  explicit Stage(Loop& loop, bool in_haste = false)
+      : context(loop.executor(), pool, in_haste ? static_cast<Clock&>(hasty) : steady, Log()) {
+    ::signal(SIGPIPE, SIG_IGN);
+  }
 
   ProcessOptions options(Codec codec, std::vector<std::string> script) {
     ProcessOptions out;
@@ -42,7 +59,8 @@ struct Stage {
   }
 
   CpuPool pool{1};
-  SteadyClock clock;
+  SteadyClock steady;
+  HastyClock hasty;
   Context context;
   Strings heard, logs;  // requests as the peer saw them; other records
   Strings lines;        // of the Log
@@ -71,10 +89,11 @@ struct Unary {
   Strings heard, logs, lines;
 };
 
-Unary call(Codec codec, std::vector<std::string> script, std::function<void(ProcessOptions&)> change = {}) {
+Unary call(Codec codec, std::vector<std::string> script, std::function<void(ProcessOptions&)> change = {},
+           bool in_haste = false) {
   Unary out;
   testing::run([&](Loop& loop) -> Task<> {
-    Stage stage(loop);
+    Stage stage(loop, in_haste);
     ProcessOptions options = stage.options(codec, with({"capture"}, script));
     if (change) change(options);
     std::unique_ptr<Capture> connector = process_capture(stage.context, std::move(options));
@@ -233,6 +252,38 @@ TEST(Process, ALogLeftOpenDoesNotHoldUsUp) {
   EXPECT_EQ(call_.logs, (Strings{"warn bye"}));
 }
 
+TEST(Process, OutputLeftOpenDoesNotHideItsEnd) {
+  auto start = std::chrono::steady_clock::now();
+  auto error = [](Codec codec, std::vector<std::string> script) {
+    return call(codec, script, {}, true).error;
+  };
+  for (Codec codec : codecs) {
+    EXPECT_EQ(error(codec, {"leave-out", "greet", "read", discovered}), "");
+    EXPECT_EQ(error(codec, {"leave-out", "greet", "log:out of memory", "raise:9"}), "out of memory");
+    EXPECT_EQ(error(codec, {"leave-all", "greet", "read", "log:it broke", "exit:1"}), "it broke");
+  }
+  EXPECT_EQ(error(Codec::proto, {"leave-out", "raw:05000000"}),
+            "connector wrote a partial message and then closed its output");
+  EXPECT_LT(std::chrono::steady_clock::now() - start, 25s);
+}
+
+TEST(Process, ARequestThatNobodyTakesDoesNotHideItsEnd) {
+  testing::run([](Loop& loop) -> Task<> {
+    Stage stage(loop, true);
+    auto connector = process_capture(
+        stage.context, stage.options(Codec::proto, {"capture", "leave-all", "log:it broke", "exit:1"}));
+    capture::Discover request;
+    request.config_json = '"' + std::string(3'000'000, 'x') + '"';  // over what a pipe holds
+    std::string error;
+    try {
+      co_await connector->discover(std::move(request));
+    } catch (const Error& e) {
+      error = e.message();
+    }
+    EXPECT_EQ(error, "it broke");
+  });
+}
+
 // ---- capture sessions ----
 
 struct Session {
@@ -282,11 +333,11 @@ Task<> run_capture(Capture& connector, Context& context, Session& session) {
   }
 }
 
-Session capture_session(Codec codec, std::vector<std::string> script) {
+Session capture_session(Codec codec, std::vector<std::string> script, bool in_haste = false) {
   SCOPED_TRACE(name(codec));
   Session session;
   testing::run([&](Loop& loop) -> Task<> {
-    Stage stage(loop);
+    Stage stage(loop, in_haste);
     ProcessOptions options = stage.options(codec, with({"capture", "greet", "read"}, script));
     options.kill_grace = 2s;
     auto connector = checked(stage.context, process_capture(stage.context, std::move(options)));
@@ -325,6 +376,17 @@ TEST(ProcessSession, ACaptureMayEndByItself) {
     EXPECT_EQ(capture_session(codec, {opened}).error, "");
     EXPECT_EQ(capture_session(codec, {opened, captured(0), checkpoint}).error, "");
   }
+}
+
+TEST(ProcessSession, OutputLeftOpenDoesNotHideItsEnd) {
+  auto start = std::chrono::steady_clock::now();
+  for (Codec codec : codecs) {
+    Session ended = capture_session(codec, {"leave-out", opened, captured(0), checkpoint}, true);
+    EXPECT_EQ(ended.error, "");
+    EXPECT_EQ(ended.said, (Strings{"opened", "0 {}", R"(checkpoint {"n":1})"}));
+    EXPECT_EQ(capture_session(codec, {"leave-all", opened, "log:lost it", "raise:9"}, true).error, "lost it");
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - start, 25s);
 }
 
 TEST(ProcessSession, BreachesOfACapture) {

@@ -45,6 +45,8 @@ class ByteReader {
   ~ByteReader();
   // Reads between 1 and `size` bytes; 0 is the end. Throws Error{transient}.
   Task<std::size_t> read_some(char* into, std::size_t size);
+  // What is there is still read, then comes the end, whoever else holds the other side open.
+  void stop();
 
  private:
   struct Impl;
