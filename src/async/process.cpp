@@ -77,6 +77,13 @@ struct Launch {
   ::_exit(127);
 }
 
+// Where SIGCHLD is ignored, which is inherited, the kernel reaps children and keeps no status.
+void keep_statuses() {
+  struct sigaction now{};
+  ::sigaction(SIGCHLD, nullptr, &now);
+  if (now.sa_handler == SIG_IGN || now.sa_flags & SA_NOCLDWAIT) ::signal(SIGCHLD, SIG_DFL);
+}
+
 // vfork: no copy of our page tables, and whether exec worked is known when it returns. The error comes through a
 // pipe, not the memory shared by then: sanitizers make a fork of vfork.
 pid_t start(Launch& launch) {
@@ -118,7 +125,10 @@ struct Process::Impl {
     do got = ::waitpid(pid, &raw, WNOHANG);
     while (got < 0 && errno == EINTR);
     if (got == 0) return false;
-    set(raw);
+    if (got > 0)
+      set(raw);
+    else
+      status.emplace(ExitStatus{255, 0});  // somebody else took it: nothing to be called a success
     return true;
   }
   void set(int raw) {
@@ -139,6 +149,7 @@ Process::Process(Executor executor, const std::vector<std::string>& argv,
                  const std::vector<std::string>& environment)
     : impl_(std::make_unique<Impl>(executor)) {
   if (argv.empty()) throw Error(Error::Kind::config, "the command to start is empty", "Name a program.");
+  keep_statuses();
   Pipe in = make_pipe(), out = make_pipe(), err = make_pipe();
   std::string program = find_program(argv[0], environment);
   std::vector<char*> arguments = pointers(argv), variables = pointers(environment);

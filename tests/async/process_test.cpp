@@ -65,6 +65,19 @@ TEST(Process, SignalsThatWeIgnoreOrBlockWorkInTheChild) {
   });
 }
 
+TEST(Process, AFailureIsNoSuccessWhereSigchldIsIgnored) {
+  for (bool before : {true, false}) {
+    if (before) ::signal(SIGCHLD, SIG_IGN);
+    run([&](Loop& loop) -> Task<> {
+      Process process(loop.executor(), shell("read line; exit 7"), current_environment());
+      if (!before) ::signal(SIGCHLD, SIG_IGN);  // by a library, say
+      process.take_stdin();
+      EXPECT_EQ((co_await process.wait()).code, before ? 7 : 255);
+    });
+    ::signal(SIGCHLD, SIG_DFL);
+  }
+}
+
 TEST(Process, IsKilledWhenItsOwnerGoes) {
   int pid = 0;
   run([&](Loop& loop) -> Task<> {

@@ -8,7 +8,7 @@
 
 namespace sluice {
 
-// How a child process ended.
+// How a child process ended; code 255 too if that was lost.
 struct ExitStatus {
   int code = 0;
   int signal = 0;  // that ended it, 0 none
@@ -21,7 +21,8 @@ struct ExitStatus {
 class Process {
  public:
   // `argv[0]` without a slash is looked up in the PATH of `environment` ("NAME=value" each). Throws
-  // Error{config} if it cannot be started.
+  // Error{config} if it cannot be started. An ignored SIGCHLD gets its default back, or no status would be
+  // known.
   Process(Executor executor, const std::vector<std::string>& argv,
           const std::vector<std::string>& environment);
   // Kills it if it still runs.
