@@ -173,12 +173,11 @@ Task<> dispatch(Context& context, Materialize& connector, const std::string&, co
 
 // ---- main ----
 
-// The last line on stderr is what the runtime shows as the cause.
+// The last line on stderr is what the runtime shows as the cause. If nobody reads it the exit status is left.
 void report(const std::exception& e, LogLevel level, LogFormat format) {
-  if (format == LogFormat::json)
-    Log::to_stderr(level, format).write(LogLevel::fatal, e.what(), {});
-  else
-    fmt::print(stderr, "{}\n", e.what());
+  if (format == LogFormat::json) return Log::to_stderr(level, format).write(LogLevel::fatal, e.what(), {});
+  std::string line = e.what() + std::string("\n");
+  std::fwrite(line.data(), 1, line.size(), stderr);
 }
 
 template <class Connector>

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <optional>
 
 #include "sluice/async/loop.hpp"
 #include "sluice/async/process.hpp"
@@ -18,6 +19,7 @@ struct Launch {
   std::string input;
   std::vector<std::string> arguments, environment;
   bool hang_up = true;  // after the input
+  bool deaf = false;    // nobody reads what it writes
   std::string until;    // on stdout or stderr, then send these signals
   std::vector<int> signals;
 };
@@ -52,11 +54,19 @@ Task<> execute(Loop& loop, CpuPool& pool, Launch run, Result& result) {
   argv.insert(argv.end(), run.arguments.begin(), run.arguments.end());
   Process process(loop.executor(), argv, run.environment);
   ByteWriter in(loop.executor(), process.take_stdin(), "stdin");
-  ByteReader out(loop.executor(), pool, process.take_stdout(), "stdout");
-  ByteReader err(loop.executor(), pool, process.take_stderr(), "stderr");
+  std::optional<ByteReader> out, err;
+  out.emplace(loop.executor(), pool, process.take_stdout(), "stdout");
+  err.emplace(loop.executor(), pool, process.take_stderr(), "stderr");
   std::vector<int> signals = run.signals;
-  co_await all(collect(std::move(out), result.out, run, process, signals),
-               collect(std::move(err), result.err, run, process, signals), feed(in, run));
+  if (run.deaf) {
+    out.reset();
+    err.reset();
+    co_await feed(in, run);
+    result.status = co_await process.wait();
+    co_return;
+  }
+  co_await all(collect(std::move(*out), result.out, run, process, signals),
+               collect(std::move(*err), result.err, run, process, signals), feed(in, run));
   result.status = co_await process.wait();
 }
 
@@ -125,6 +135,17 @@ TEST(ServeMain, TheLastLineIsTheError) {
       << structured.err;
   EXPECT_EQ(run(json("{\"spec\":{}}\n{\"spec\"")).last_line(),
             "runtime wrote a partial message and then closed its output");
+}
+
+TEST(ServeMain, AnErrorThatNobodyReadsIsStillAnExitStatus) {
+  for (std::string format : {"text", "json"}) {
+    Launch bad = json("{\"discover\":{\"config\":\"bad\"}}\n");
+    bad.environment.push_back("LOG_FORMAT=" + format);
+    bad.deaf = true;
+    Result result = run(bad);
+    EXPECT_EQ(result.status.code, 1);
+    EXPECT_EQ(result.status.signal, 0);
+  }
 }
 
 TEST(ServeMain, CommandsAndArguments) {
