@@ -24,6 +24,10 @@ bool is_raw(const Field& field) {
   return name.ends_with("_json") || name.ends_with("_json_map") || name.ends_with("_json_vec");
 }
 
+bool is_time(const pb::Descriptor& type) {
+  return type.full_name() == "google.protobuf.Timestamp" || type.full_name() == "google.protobuf.Duration";
+}
+
 // A newline in valid JSON is whitespace: inside strings it is escaped.
 void append_raw(std::string& out, std::string_view json) {
   if (json.find('\n') == json.npos)
@@ -169,16 +173,6 @@ const Field* find_field(const pb::Descriptor& type, std::string_view name) {
   return nullptr;
 }
 
-[[noreturn]] void wrong(const Field& field, std::string_view expected, const json::Node& node) {
-  if (field.type() == Field::TYPE_BYTES)  // may be a secret
-    throw Error(Error::Kind::transient, fmt::format("field '{}' of {} must be {}", field.json_name(),
-                                                    field.containing_type()->full_name(), expected));
-  std::string_view value = text::cut_utf8(node.raw, 100);
-  throw Error(Error::Kind::transient, fmt::format("field '{}' of {} must be {}, not {}{}", field.json_name(),
-                                                  field.containing_type()->full_name(), expected, value,
-                                                  value.size() < node.raw.size() ? "…" : ""));
-}
-
 template <class T>
 bool integer(std::string_view token, T& value) {
   auto [end, error] = std::from_chars(token.data(), token.data() + token.size(), value);
@@ -210,6 +204,21 @@ class JsonReader {
   }
 
  private:
+  // Requests hold configurations, so of them only scalars are shown, in place of scalars: what stands in
+  // place of a message may be one as a string. Bytes may be a secret.
+  [[noreturn]] void wrong(const Field& field, std::string_view expected, const json::Node& node) const {
+    bool response = unknown_ == UnknownFields::reject;
+    bool scalar = (field.cpp_type() != Field::CPPTYPE_MESSAGE || is_time(*field.message_type())) &&
+                  node.kind != json::Kind::object && node.kind != json::Kind::array;
+    std::string value;
+    if ((response || scalar) && field.type() != Field::TYPE_BYTES) {
+      std::string_view shown = text::cut_utf8(node.raw, 100);
+      value = fmt::format(", not {}{}", shown, shown.size() < node.raw.size() ? "…" : "");
+    }
+    throw Error(Error::Kind::transient, fmt::format("field '{}' of {} must be {}{}", field.json_name(),
+                                                    field.containing_type()->full_name(), expected, value));
+  }
+
   void member(const json::Node& node, pb::Message& out, const Field& field) {
     if (node.kind == json::Kind::null) return;
     const pb::Reflection& reflection = *out.GetReflection();
@@ -272,7 +281,7 @@ class JsonReader {
     }
   }
 
-  static std::string string(const json::Node& node, const Field& field, bool raw) {
+  std::string string(const json::Node& node, const Field& field, bool raw) const {
     if (raw) {
       std::string out;
       append_raw(out, node.raw);
@@ -285,7 +294,7 @@ class JsonReader {
     return *std::move(bytes);
   }
 
-  static int enumerator(const json::Node& node, const Field& field) {
+  int enumerator(const json::Node& node, const Field& field) const {
     int value = 0;
     if (node.kind == json::Kind::number && integer(node.text, value)) return value;
     const pb::EnumValueDescriptor* known = node.kind == json::Kind::string
@@ -296,7 +305,7 @@ class JsonReader {
   }
 
   template <class T>
-  static T integral(const json::Node& node, const Field& field) {
+  T integral(const json::Node& node, const Field& field) const {
     T value{};
     bool numeric = node.kind == json::Kind::number || node.kind == json::Kind::string;
     if (numeric && integer(node.text, value)) return value;
@@ -309,7 +318,7 @@ class JsonReader {
     wrong(field, "an integer in range", node);
   }
 
-  static double real(const json::Node& node, const Field& field) {
+  double real(const json::Node& node, const Field& field) const {
     double value = 0;
     bool numeric = node.kind == json::Kind::number || node.kind == json::Kind::string;
     if (numeric && node.text == "NaN") return std::numeric_limits<double>::quiet_NaN();
@@ -325,8 +334,8 @@ class JsonReader {
   }
 
   template <class Time>
-  static void time(const json::Node& node, pb::Message& out, const Field& field,
-                   std::optional<Time> (*parse)(std::string_view), std::string_view expected) {
+  void time(const json::Node& node, pb::Message& out, const Field& field,
+            std::optional<Time> (*parse)(std::string_view), std::string_view expected) const {
     std::optional<Time> value;
     if (node.kind == json::Kind::string) value = parse(node.text);
     if (!value) wrong(field, expected, node);

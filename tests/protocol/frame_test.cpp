@@ -521,6 +521,18 @@ TEST(JsonCodec, NoErrorTellsTheConfiguration) {
       refused<capture::Request>(R"({"open":{"capture":{"config":{"password":"hunter2"}},"range":7}})");
   EXPECT_NE(error.find("'range'"), std::string::npos);
   EXPECT_EQ(error.find("hunter2"), std::string::npos);
+  for (const char* request :
+       {R"({"discover":[{"config":{"password":"hunter2"}}]})", R"({"discover":"{\"config\":\"hunter2\"}"})",
+        R"({"open":"{\"capture\":{\"config\":{\"password\":\"hunter2\"}}}"})",
+        R"({"open":{"capture":"{\"config\":{\"password\":\"hunter2\"}}"}})",
+        R"({"open":{"capture":{"bindings":"[{\"resourceConfig\":\"hunter2\"}]"}}})",
+        R"({"open":{"capture":{"name":{"config":"hunter2"}}}})", R"({"discover":{"name":["hunter2"]}})"}) {
+    error = refused<capture::Request>(request);
+    EXPECT_NE(error.find(" must be "), std::string::npos) << request;
+    EXPECT_EQ(error.find("hunter2"), std::string::npos) << error;
+  }
+  error = refused<capture::Request>(R"({"acknowledge":{"checkpoints":"many"}})");
+  EXPECT_NE(error.find("not \"many\""), std::string::npos) << error;
 }
 
 // ---- whitespace, lines and ends ----
