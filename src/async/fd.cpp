@@ -7,8 +7,15 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <asio/bind_cancellation_slot.hpp>
+#include <asio/cancellation_signal.hpp>
+#include <asio/error.hpp>
+#include <asio/experimental/as_tuple.hpp>
 #include <asio/posix/stream_descriptor.hpp>
+#include <asio/steady_timer.hpp>
 #include <asio/system_error.hpp>
+#include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
 #include <cerrno>
 #include <cstring>
@@ -19,6 +26,10 @@
 
 namespace sluice {
 namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto await_tuple = asio::experimental::as_tuple(asio::use_awaitable);
 
 std::string describe(std::string_view what, const std::string& name, int error) {
   return fmt::format("{} {}: {}", what, name, std::system_category().message(error));
@@ -44,6 +55,12 @@ class Watched {
   }
   int get() const { return fd_.get(); }
   void cancel() { watch_.cancel(); }
+  // False if cancelled, which stays pending.
+  Task<bool> writable() {
+    auto type = asio::posix::stream_descriptor::wait_write;
+    auto [error] = co_await watch_.async_wait(type, await_tuple);
+    co_return error != asio::error::operation_aborted;
+  }
   Task<> ready(asio::posix::stream_descriptor::wait_type type) {
     co_await watch_.async_wait(type, asio::use_awaitable);
   }
@@ -53,6 +70,31 @@ class Watched {
   asio::posix::stream_descriptor watch_;
   int flags_ = -1;
 };
+
+// A moment that a pending cancellation does not cut short.
+Task<> pause() {
+  asio::steady_timer timer(co_await asio::this_coro::executor, 5ms);
+  co_await timer.async_wait(asio::bind_cancellation_slot(asio::cancellation_slot(), await_tuple));
+}
+
+using Parts = std::array<std::string_view, 3>;
+
+std::size_t size(const Parts& parts) { return parts[0].size() + parts[1].size() + parts[2].size(); }
+
+// As writev(), and takes off what was written.
+ssize_t write_some(int fd, Parts& parts) {
+  iovec vectors[3];
+  for (std::size_t i = 0; i < parts.size(); ++i)
+    vectors[i] = {const_cast<char*>(parts[i].data()), parts[i].size()};
+  ssize_t written = ::writev(fd, vectors, static_cast<int>(parts.size()));
+  auto left = static_cast<std::size_t>(std::max<ssize_t>(written, 0));
+  for (std::string_view& part : parts) {
+    std::size_t n = std::min(left, part.size());
+    part.remove_prefix(n);
+    left -= n;
+  }
+  return written;
+}
 
 bool is_regular(int fd) {
   struct stat info{};
@@ -142,8 +184,29 @@ void ByteReader::stop() {
 struct ByteWriter::Impl {
   Impl(Executor executor, Fd fd, std::string n)
       : name(std::move(n)), watched(std::make_unique<Watched>(executor, std::move(fd))) {}
+
+  // Writes what can be written at once; whether that is all.
+  bool write(Parts& parts) const {
+    while (size(parts) > 0) {
+      SLUICE_CHECK(watched);
+      if (write_some(watched->get(), parts) >= 0 || errno == EINTR) continue;
+      if (errno == EAGAIN) return false;
+      throw WriteFailed(describe("writing to", name, errno));
+    }
+    return true;
+  }
+  // Of who was cancelled. Its failure would say less than that.
+  Task<> finish(Parts parts) const {
+    auto deadline = std::chrono::steady_clock::now() + patience;
+    try {
+      while (!write(parts) && std::chrono::steady_clock::now() < deadline) co_await pause();
+    } catch (const WriteFailed&) {
+    }
+  }
+
   std::string name;
-  std::unique_ptr<Watched> watched;  // null once closed
+  std::chrono::milliseconds patience{0};  // after a cancellation
+  std::unique_ptr<Watched> watched;       // null once closed
 };
 
 ByteWriter::ByteWriter(Executor executor, Fd fd, std::string name)
@@ -151,25 +214,24 @@ ByteWriter::ByteWriter(Executor executor, Fd fd, std::string name)
 ByteWriter::ByteWriter(ByteWriter&&) noexcept = default;
 ByteWriter::~ByteWriter() = default;
 
-Task<> ByteWriter::write(std::string_view first, std::string_view second) {
+Task<> ByteWriter::write(std::string_view first, std::string_view second, std::string_view third) {
   Impl& impl = *impl_;
   co_await check_cancelled();
-  while (!first.empty() || !second.empty()) {
-    SLUICE_CHECK(impl.watched);
-    iovec parts[2] = {{const_cast<char*>(first.data()), first.size()},
-                      {const_cast<char*>(second.data()), second.size()}};
-    ssize_t n = ::writev(impl.watched->get(), parts, 2);
-    if (n < 0) {
-      if (errno == EINTR) continue;
-      if (errno != EAGAIN) throw WriteFailed(describe("writing to", impl.name, errno));
-      co_await impl.watched->ready(asio::posix::stream_descriptor::wait_write);
-      continue;
+  Parts parts{first, second, third};
+  std::size_t total = size(parts);
+  while (!impl.write(parts)) {
+    bool cancelled = !co_await impl.watched->writable();
+    if (!cancelled) continue;
+    if (size(parts) < total && impl.patience > 0ms) {
+      co_await asio::this_coro::throw_if_cancelled(false);
+      co_await impl.finish(parts);
+      co_await asio::this_coro::throw_if_cancelled(true);
     }
-    std::size_t of_first = std::min(static_cast<std::size_t>(n), first.size());
-    first.remove_prefix(of_first);
-    second.remove_prefix(static_cast<std::size_t>(n) - of_first);
+    throw asio::system_error(asio::error::operation_aborted);
   }
 }
+
+void ByteWriter::linger(std::chrono::milliseconds patience) { impl_->patience = patience; }
 
 void ByteWriter::close() { impl_->watched.reset(); }
 

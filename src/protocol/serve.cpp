@@ -11,6 +11,11 @@
 namespace sluice::protocol {
 namespace {
 
+using namespace std::chrono_literals;
+
+// After the failure of a connector, for frames that are being written.
+constexpr auto frame_patience = 1s;
+
 template <class Message>
 std::string_view name_of(const Incoming<Message>& incoming);
 
@@ -220,7 +225,9 @@ class Server {
         responses_(std::move(responses), options.codec),
         options_(std::move(options)),
         stop_(stop),
-        requests_(std::move(requests)) {}
+        requests_(std::move(requests)) {
+    responses_.linger(frame_patience);
+  }
 
   Task<> run() {
     while (auto incoming = co_await requests_.next()) {

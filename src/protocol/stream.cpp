@@ -97,9 +97,10 @@ Task<> MessageWriter<Message>::put_all(Hot kind, const Documents& documents) {
   for (std::size_t next = 0; next < documents.size();) {
     Large large = encode_some(encoder_, kind, documents, next);
     if (!large.document.empty()) {
-      co_await out_.write(encoder_.buffer().data(), large.document);
+      tail_.tail(large.message);
+      co_await out_.write(encoder_.buffer().data(), large.document, tail_.buffer().data());
       encoder_.buffer().clear();
-      encoder_.tail(large.message);
+      tail_.buffer().clear();
     } else if (encoder_.buffer().size() >= write_bytes) {
       co_await flush();
     }

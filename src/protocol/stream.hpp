@@ -1,4 +1,5 @@
 #pragma once
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -42,7 +43,7 @@ class MessageReader {
 template <class Message>
 class MessageWriter {
  public:
-  MessageWriter(ByteWriter out, Codec codec) : out_(std::move(out)), encoder_(codec) {}
+  MessageWriter(ByteWriter out, Codec codec) : out_(std::move(out)), encoder_(codec), tail_(codec) {}
   Task<> put(Message message);
   // `documents` outlive the call. For loads they are packed keys.
   Task<> put(Hot kind, const Batch& documents);
@@ -50,13 +51,15 @@ class MessageWriter {
   Task<> flush();
   // Without flushing.
   void close() { out_.close(); }
+  // ByteWriter's. What is written at once are whole frames, so that the peer sees no message cut short.
+  void linger(std::chrono::milliseconds patience) { out_.linger(patience); }
 
  private:
   template <class Documents>
   Task<> put_all(Hot kind, const Documents& documents);
 
   ByteWriter out_;
-  Encoder<Message> encoder_;
+  Encoder<Message> encoder_, tail_;
 };
 
 extern template class MessageReader<capture::Request>;

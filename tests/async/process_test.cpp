@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "sluice/async/event.hpp"
 #include "sluice/async/scope.hpp"
 #include "sluice/testing/run.hpp"
 
@@ -210,6 +211,70 @@ TEST(Fd, WritesAllWhateverThePipeTakes) {
   });
   EXPECT_EQ(total, 10'000'000u);
   EXPECT_TRUE(ordered);
+}
+
+Task<> write_then_note(ByteWriter out, std::string text, bool& cancelled) {
+  try {
+    co_await out.write("<", text, ">");
+  } catch (...) {
+    cancelled = is_cancelled(std::current_exception());
+    throw;
+  }
+}
+Task<> read_late(ByteReader in, std::string& text) {
+  Event turn(co_await asio::this_coro::executor);
+  co_await turn.wait_until(std::chrono::steady_clock::now() + std::chrono::milliseconds(20));
+  text = co_await read_all(std::move(in));
+}
+Task<> swallow(Task<> work) {
+  try {
+    co_await std::move(work);
+  } catch (const Error&) {
+  }
+}
+
+TEST(Fd, AWriterMayLingerToTheEndOfWhatItBegan) {
+  CpuPool pool(1);
+  std::string whole(3'000'000, 'x');
+  for (auto patience : {std::chrono::milliseconds(0), std::chrono::milliseconds(10'000)}) {
+    bool cancelled = false;
+    std::string text;
+    run([&](Loop& loop) -> Task<> {
+      Pipe pipe = make_pipe();
+      ByteReader in(loop.executor(), pool, std::move(pipe.read), "in");
+      ByteWriter out(loop.executor(), std::move(pipe.write), "out");
+      out.linger(patience);
+      co_await all(swallow(all(write_then_note(std::move(out), whole, cancelled), fail_soon())),
+                   read_late(std::move(in), text));
+    });
+    EXPECT_TRUE(cancelled);
+    EXPECT_EQ(text == "<" + whole + ">", patience.count() > 0) << text.size();
+  }
+}
+
+TEST(Fd, LingeringEndsAtItsTime) {
+  CpuPool pool(1);
+  bool cancelled = false;
+  run([&](Loop& loop) -> Task<> {
+    Pipe pipe = make_pipe();
+    ByteWriter out(loop.executor(), std::move(pipe.write), "out");
+    out.linger(std::chrono::milliseconds(10));
+    co_await swallow(
+        all(write_then_note(std::move(out), std::string(3'000'000, 'x'), cancelled), fail_soon()));
+  });
+  EXPECT_TRUE(cancelled);
+}
+
+TEST(Fd, AStoppedReaderGetsWhatIsThereAndThenTheEnd) {
+  CpuPool pool(1);
+  run([&](Loop& loop) -> Task<> {
+    Pipe pipe = make_pipe();
+    ByteReader in(loop.executor(), pool, std::move(pipe.read), "in");
+    ByteWriter out(loop.executor(), std::move(pipe.write), "out");
+    co_await out.write("left");
+    in.stop();
+    EXPECT_EQ(co_await read_all(std::move(in)), "left");
+  });
 }
 
 }  // namespace

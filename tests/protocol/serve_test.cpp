@@ -138,6 +138,7 @@ class Wire {
 using CaptureWire = Wire<Capture, capture::Request, capture::Response>;
 using MaterializeWire = Wire<Materialize, materialize::Request, materialize::Response>;
 using Strings = std::vector<std::string>;
+using namespace std::chrono_literals;
 using testing::Counter;
 
 template <class W, class Connector, class Script>
@@ -313,6 +314,77 @@ TEST(Serve, ErrorsOfTheConnectorEndIt) {
         co_await wire.hear();
       },
       {}, "the config is bad");
+}
+
+// Says more than a pipe holds and fails while it is being written.
+class Failing final : public Capture {
+ public:
+  std::size_t document_bytes = 0;
+  bool failed = false;
+
+  Task<capture::Spec> spec(capture::SpecRequest) override { co_return capture::Spec(); }
+  Task<capture::Discovered> discover(capture::Discover) override { co_return capture::Discovered(); }
+  Task<capture::Validated> validate(capture::Validate) override { co_return capture::Validated(); }
+  Task<capture::Applied> apply(capture::Apply) override { co_return capture::Applied(); }
+  Task<> run(capture::Open, CaptureIo io) override {
+    CaptureOutput output;
+    std::string document = '"' + std::string(document_bytes, 'x') + '"';
+    for (std::size_t sum = 0; sum < 3_MiB; sum += document_bytes) output.documents.add(document);
+    co_await io.out.send(std::move(output));
+    Event turn(co_await asio::this_coro::executor);
+    co_await turn.wait_until(std::chrono::steady_clock::now() + 20ms);
+    failed = true;
+    throw Error(Error::Kind::transient, "lost the server");
+  }
+};
+
+Task<> serve_to_failure(Context& context, Capture& connector, ByteReader in, ByteWriter out, Codec codec,
+                        std::string& error) {
+  ServeOptions options;
+  options.codec = codec;
+  Stop stop(context.executor);
+  try {
+    co_await serve(context, connector, std::move(in), std::move(out), options, stop);
+  } catch (const Error& e) {
+    error = e.message();
+  }
+}
+
+Task<> open_and_read_late(Failing& connector, MessageWriter<capture::Request> requests,
+                          MessageReader<capture::Response> responses, std::size_t& documents) {
+  co_await requests.put(open_capture(0));
+  co_await requests.flush();
+  Event turn(co_await asio::this_coro::executor);
+  while (!connector.failed) co_await turn.wait_until(std::chrono::steady_clock::now() + 1ms);
+  while (auto incoming = co_await responses.next()) documents += std::get<Batch>(incoming->item).size();
+}
+
+TEST(Serve, AFailureLeavesWholeMessages) {
+  for (Codec codec : codecs) {
+    for (std::size_t bytes : {std::size_t{100'000}, std::size_t{3_MiB}}) {
+      Failing connector;
+      connector.document_bytes = bytes;
+      CpuPool pool(1);
+      SteadyClock clock;
+      std::string error;
+      std::size_t documents = 0;
+      testing::run([&](Loop& loop) -> Task<> {
+        Context context(loop.executor(), pool, clock, Log());
+        Pipe requests = make_pipe(), responses = make_pipe();
+        ByteReader in(loop.executor(), pool, std::move(requests.read), "requests");
+        ByteWriter out(loop.executor(), std::move(responses.write), "responses");
+        ByteWriter say(loop.executor(), std::move(requests.write), "requests");
+        ByteReader hear(loop.executor(), pool, std::move(responses.read), "responses");
+        MessageWriter<capture::Request> writer(std::move(say), codec);
+        MessageReader<capture::Response> reader(std::move(hear), codec);
+        // A message that is cut short would be an error of the reader's.
+        co_await all(serve_to_failure(context, connector, std::move(in), std::move(out), codec, error),
+                     open_and_read_late(connector, std::move(writer), std::move(reader), documents));
+      });
+      EXPECT_EQ(error, "lost the server");
+      EXPECT_GE(documents, 1u);
+    }
+  }
 }
 
 TEST(Serve, OutOfOrderRequestsAreRefused) {

@@ -1,4 +1,5 @@
 #pragma once
+#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -64,9 +65,11 @@ class ByteWriter {
   ByteWriter(Executor executor, Fd fd, std::string name);
   ByteWriter(ByteWriter&&) noexcept;
   ~ByteWriter();
-  // Writes all of both, which outlive the call. Throws WriteFailed, also when nobody reads any more
-  // (SIGPIPE must be ignored). If cancelled a part may have been written.
-  Task<> write(std::string_view first, std::string_view second = {});
+  // Writes all three, which outlive the call. Throws WriteFailed, also when nobody reads any more (SIGPIPE
+  // must be ignored). If cancelled a part may have been written.
+  Task<> write(std::string_view first, std::string_view second = {}, std::string_view third = {});
+  // From now on a write that is cancelled after it began has this long to come to its end.
+  void linger(std::chrono::milliseconds patience);
   // The reader sees the end. Nothing may be written any more.
   void close();
 

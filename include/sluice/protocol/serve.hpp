@@ -38,7 +38,7 @@ struct ServeOptions {
 // Serves a connector on a stream of requests and one of responses (flow-protocol §8.1): any number of unary
 // requests, then at most one Open, whose session ends it. Returns at an end of the requests where the
 // protocol allows one, by itself or asked for by `stop`; what is cut short by it is an error that gives the
-// reason.
+// reason. After an error, or cancelled, it takes up to a second to write a message that it began to its end.
 Task<> serve(Context& context, Capture& connector, ByteReader requests, ByteWriter responses,
              ServeOptions options, Stop& stop);
 Task<> serve(Context& context, Materialize& connector, ByteReader requests, ByteWriter responses,
