@@ -15,8 +15,8 @@
 #include <system_error>
 #include <thread>
 
+#include "signals.hpp"
 #include "sluice/async/loop.hpp"
-#include "sluice/async/scope.hpp"
 #include "sluice/base/error.hpp"
 #include "sluice/json/tree.hpp"
 #include "sluice/protocol/serve.hpp"
@@ -25,17 +25,15 @@
 namespace sluice::connector {
 namespace {
 
-using namespace std::chrono_literals;
 namespace capture = protocol::capture;
 namespace materialize = protocol::materialize;
 using protocol::Capture;
 using protocol::Materialize;
 
-// From a signal to giving up: runtimes kill ten seconds after they ask.
-constexpr auto stop_grace = 8s;
-
 struct Options {
   bool spec = false, discover = false;
+  LogLevel level = LogLevel::info;
+  LogFormat format = LogFormat::text;
   std::string config_file;
   std::size_t memory_bytes = 0;
 };
@@ -92,37 +90,22 @@ void print(const std::string& line) {
   if (std::fflush(stdout) != 0) fail("writing to standard output", errno);
 }
 
+// The last line on stderr is what the runtime shows as the cause. If nobody reads it the exit status is left.
+void report(const std::exception& e, LogLevel level, LogFormat format) {
+  if (format == LogFormat::json) return Log::to_stderr(level, format).write(LogLevel::fatal, e.what(), {});
+  std::string line = e.what() + std::string("\n");
+  std::fwrite(line.data(), 1, line.size(), stderr);
+}
+
 // ---- the loop's part ----
 
-std::vector<int> ending_signals() { return {SIGTERM, SIGINT}; }
-
-Task<> give_up_on_second_signal() {
-  int number = co_await next_signal(ending_signals());
-  throw Error(Error::Kind::transient, fmt::format("stopped by a second signal ({})", ::strsignal(number)));
-}
-
-Task<> give_up_later(Clock& clock, std::string reason) {
-  co_await clock.sleep(stop_grace);
-  throw Error(Error::Kind::transient,
-              fmt::format("{}, but could not end within {} s", reason, stop_grace.count()));
-}
-
-Task<> watch_signals(Clock& clock, protocol::Stop& stop) {
-  int number = co_await next_signal(ending_signals());
-  std::string reason = number == SIGTERM ? "stopped by SIGTERM" : "stopped by SIGINT";
-  stop.request(reason);
-  co_await all(give_up_on_second_signal(), give_up_later(clock, std::move(reason)));
-}
-
-Task<> until_signalled(Task<> work, Clock& clock, protocol::Stop& stop) {
-  Scope scope(co_await asio::this_coro::executor);
-  scope.spawn(then_cancel(std::move(work), scope));
-  scope.spawn(watch_signals(clock, stop));
-  co_await scope.join();
-}
-
 template <class Connector>
-Task<> serve_stdio(Context& context, Connector& connector) {
+Task<> serve_stdio(Context& context, Connector& connector, LogLevel level, LogFormat format) {
+  // Destructors would wait for what does not end.
+  std::function<void(const Error&)> abandon = [level, format](const Error& e) {
+    report(e, level, format);
+    ::_exit(1);
+  };
   protocol::ServeOptions options;
   options.codec = protocol::parse_codec(environment("FLOW_RUNTIME_CODEC"));
   options.documentation_url = environment("DOCS_URL");
@@ -134,7 +117,7 @@ Task<> serve_stdio(Context& context, Connector& connector) {
   protocol::Stop stop(context.executor);
   co_await until_signalled(
       protocol::serve(context, connector, std::move(in), std::move(out), std::move(options), stop),
-      context.clock, stop);
+      context.clock, stop, abandon);
 }
 
 Task<> print_spec(Capture& connector) {
@@ -164,40 +147,32 @@ Task<> print_discovered(Capture& connector, std::string name, std::string config
 Task<> dispatch(Context& context, Capture& connector, const std::string& name, const Options& options) {
   if (options.spec) return print_spec(connector);
   if (options.discover) return print_discovered(connector, name, options.config_file);
-  return serve_stdio(context, connector);
+  return serve_stdio(context, connector, options.level, options.format);
 }
 Task<> dispatch(Context& context, Materialize& connector, const std::string&, const Options& options) {
   if (options.spec) return print_spec(connector);
-  return serve_stdio(context, connector);
+  return serve_stdio(context, connector, options.level, options.format);
 }
 
 // ---- main ----
 
-// The last line on stderr is what the runtime shows as the cause. If nobody reads it the exit status is left.
-void report(const std::exception& e, LogLevel level, LogFormat format) {
-  if (format == LogFormat::json) return Log::to_stderr(level, format).write(LogLevel::fatal, e.what(), {});
-  std::string line = e.what() + std::string("\n");
-  std::fwrite(line.data(), 1, line.size(), stderr);
-}
-
 template <class Connector>
 int run(const std::string& name, const std::function<std::unique_ptr<Connector>(Context&)>& make,
-        const Options& options) {
-  LogLevel level = LogLevel::info;
-  LogFormat format = LogFormat::text;
+        Options options) {
   try {
     ::signal(SIGPIPE, SIG_IGN);  // writing tells
-    format = parse_log_format(environment("LOG_FORMAT"));
-    level = parse_log_level(environment("LOG_LEVEL"));
+    options.format = parse_log_format(environment("LOG_FORMAT"));
+    options.level = parse_log_level(environment("LOG_LEVEL"));
     CpuPool pool(std::max(1u, std::thread::hardware_concurrency()));
     SteadyClock clock;
     Loop loop;
-    Context context(loop.executor(), pool, clock, Log::to_stderr(level, format), options.memory_bytes);
+    Context context(loop.executor(), pool, clock, Log::to_stderr(options.level, options.format),
+                    options.memory_bytes);
     std::unique_ptr<Connector> connector = make(context);
     loop.run(dispatch(context, *connector, name, options));
     return 0;
   } catch (const std::exception& e) {
-    report(e, level, format);
+    report(e, options.level, options.format);
     return 1;
   }
 }
@@ -235,7 +210,7 @@ int serve_main(int argc, char** argv, const std::string& name,
   if (std::optional<int> status = parse(app, argc, argv)) return *status;
   options.spec = spec->parsed();
   options.discover = discover && discover->parsed();
-  return run(name, make, options);
+  return run(name, make, std::move(options));
 }
 
 }  // namespace

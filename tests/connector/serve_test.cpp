@@ -20,8 +20,7 @@ struct Launch {
   std::vector<std::string> arguments, environment;
   bool hang_up = true;  // after the input
   bool deaf = false;    // nobody reads what it writes
-  std::string until;    // on stdout or stderr, then send these signals
-  std::vector<int> signals;
+  std::vector<std::pair<std::string, int>> signals;  // to be sent when the text appears on stdout or stderr
 };
 struct Result {
   std::string out, err;
@@ -32,15 +31,17 @@ struct Result {
   }
 };
 
-Task<> collect(ByteReader in, std::string& text, const Launch& run, Process& process,
-               std::vector<int>& signals) {
+Task<> collect(ByteReader in, std::string& text, Process& process,
+               std::vector<std::pair<std::string, int>>& signals) {
   char bytes[4096];
   for (;;) {
     std::size_t n = co_await in.read_some(bytes, sizeof bytes);
     if (n == 0) break;
     text.append(bytes, n);
-    if (run.until.empty() || text.find(run.until) == text.npos) continue;
-    for (int signal : std::exchange(signals, {})) process.signal(signal);
+    while (!signals.empty() && text.find(signals.front().first) != text.npos) {
+      process.signal(signals.front().second);
+      signals.erase(signals.begin());
+    }
   }
 }
 
@@ -57,7 +58,7 @@ Task<> execute(Loop& loop, CpuPool& pool, Launch run, Result& result) {
   std::optional<ByteReader> out, err;
   out.emplace(loop.executor(), pool, process.take_stdout(), "stdout");
   err.emplace(loop.executor(), pool, process.take_stderr(), "stderr");
-  std::vector<int> signals = run.signals;
+  auto signals = run.signals;
   if (run.deaf) {
     out.reset();
     err.reset();
@@ -65,8 +66,8 @@ Task<> execute(Loop& loop, CpuPool& pool, Launch run, Result& result) {
     result.status = co_await process.wait();
     co_return;
   }
-  co_await all(collect(std::move(*out), result.out, run, process, signals),
-               collect(std::move(*err), result.err, run, process, signals), feed(in, run));
+  co_await all(collect(std::move(*out), result.out, process, signals),
+               collect(std::move(*err), result.err, process, signals), feed(in, run));
   result.status = co_await process.wait();
 }
 
@@ -185,8 +186,7 @@ TEST(ServeMain, SignalsEndASessionGracefully) {
   for (int signal : {SIGTERM, SIGINT}) {
     Launch session = json("{\"open\":{\"capture\":{\"config\":5}}}\n");
     session.hang_up = false;
-    session.until = "{\"k\":4}";
-    session.signals = {signal};
+    session.signals = {{"{\"k\":4}", signal}};
     Result result = run(session);
     EXPECT_TRUE(result.status.ok()) << result.status.code << " " << result.status.signal << " " << result.err;
     EXPECT_NE(result.out.find("last"), std::string::npos);
@@ -196,11 +196,19 @@ TEST(ServeMain, SignalsEndASessionGracefully) {
 TEST(ServeMain, WhatASignalCutsShortIsAnError) {
   Launch hanging = json("{\"discover\":{\"config\":\"hang\"}}\n");
   hanging.hang_up = false;
-  hanging.until = "hanging";
-  hanging.signals = {SIGTERM};
+  hanging.signals = {{"hanging", SIGTERM}};
   Result result = run(hanging);
   EXPECT_EQ(result.status.code, 1);
   EXPECT_EQ(result.last_line(), "stopped by SIGTERM while handling Discover");
+}
+
+TEST(ServeMain, WhatCannotBeCancelledEndsWithTheProcess) {
+  Launch blocking = json("{\"discover\":{\"config\":\"block\"}}\n");
+  blocking.hang_up = false;
+  blocking.signals = {{"hanging", SIGTERM}, {"cancelled", SIGTERM}};
+  Result result = run(blocking);
+  EXPECT_EQ(result.status.code, 1);
+  EXPECT_EQ(result.last_line(), "stopped by a second signal (Terminated)");
 }
 
 }  // namespace

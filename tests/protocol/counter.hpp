@@ -2,8 +2,11 @@
 #include <asio/this_coro.hpp>
 #include <functional>
 #include <string>
+#include <thread>
 
+#include "sluice/async/cpu.hpp"
 #include "sluice/async/event.hpp"
+#include "sluice/async/scope.hpp"
 #include "sluice/base/error.hpp"
 #include "sluice/protocol/session.hpp"
 
@@ -14,7 +17,8 @@ namespace sluice::testing {
 class Counter final : public protocol::Capture {
  public:
   std::uint32_t acknowledged = 0;
-  std::function<void()> when_hanging;
+  std::function<void()> when_hanging, when_cancelled;
+  CpuPool* pool = nullptr;  // of one that is asked to block
 
   Task<protocol::capture::Spec> spec(protocol::capture::SpecRequest) override {
     protocol::capture::Spec spec;
@@ -25,6 +29,7 @@ class Counter final : public protocol::Capture {
   }
   Task<protocol::capture::Discovered> discover(protocol::capture::Discover request) override {
     if (request.config_json == "\"hang\"") co_await hang();
+    if (request.config_json == "\"block\"") co_await all(block(*pool), hang());
     if (request.config_json == "\"bad\"")
       throw Error(Error::Kind::config, "the config is bad", "Make it good.");
     protocol::capture::Discovered discovered;
@@ -73,8 +78,15 @@ class Counter final : public protocol::Capture {
   Task<> hang() {
     when_hanging();
     Event never(co_await asio::this_coro::executor);
-    co_await never.wait();
+    try {
+      co_await never.wait();
+    } catch (...) {
+      if (when_cancelled) when_cancelled();
+      throw;
+    }
   }
+  static void sleep_long() { std::this_thread::sleep_for(std::chrono::hours(1)); }
+  static Task<> block(CpuPool& pool) { co_await on_cpu(pool, sleep_long); }
 };
 
 }  // namespace sluice::testing
