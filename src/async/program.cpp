@@ -18,19 +18,20 @@ std::string_view environment(const char* name) {
 }  // namespace
 
 int run_program(int argc, char** argv, Task<> (*body)(Context&, std::vector<std::string>)) {
-  Log log;
+  LogFormat format = LogFormat::color;
   try {
-    log = Log::to_stderr(parse_log_level(environment("LOG_LEVEL")),
-                         parse_log_format(environment("LOG_FORMAT")));
+    std::signal(SIGPIPE, SIG_IGN);  // writing tells
+    format = parse_log_format(environment("LOG_FORMAT"));
+    Log log = Log::to_stderr(parse_log_level(environment("LOG_LEVEL")), format);
     CpuPool pool(std::max(1u, std::thread::hardware_concurrency()));
     SteadyClock clock;
     Loop loop;
-    Context context(loop.executor(), pool, clock, log);
+    Context context(loop.executor(), pool, clock, std::move(log));
     Task<> work = body(context, std::vector<std::string>(argv + 1, argv + argc));
     int signal = loop.run(until_signal(std::move(work), {SIGINT, SIGTERM}));
     return signal ? 128 + signal : 0;
   } catch (const std::exception& e) {
-    log.error(e.what());
+    Log::to_stderr(LogLevel::fatal, format).write(LogLevel::fatal, e.what(), {});
     return 1;
   }
 }

@@ -9,7 +9,8 @@ namespace sluice {
 
 // main() of a program that is one pipeline: builds loop, pool (a thread a core), clock and log (as LOG_LEVEL
 // and LOG_FORMAT say), runs body(context, arguments), and returns the exit status: 0, or 1 after printing the
-// error. SIGINT and SIGTERM cancel the body and end with 128 + the signal's number.
+// error, whatever LOG_LEVEL says. SIGPIPE is ignored: writing fails instead. SIGINT and SIGTERM cancel the
+// body and end with 128 + the signal's number.
 int run_program(int argc, char** argv, Task<> (*body)(Context&, std::vector<std::string> arguments));
 
 }  // namespace sluice
