@@ -143,11 +143,27 @@ class Session {
   std::size_t bindings_;
 };
 
+// flow-protocol §4.6 and §8.4. Without a range a materialization has the whole of both.
+void check_range(const std::optional<protocol::RangeSpec>& range) {
+  constexpr std::uint32_t most = 0xffffffff;
+  if (!range) return;
+  if (range->key_begin > range->key_end)
+    throw Error(Error::Kind::transient,
+                fmt::format("protocol error: Open with the inverted key range {:08x}-{:08x}",
+                            range->key_begin, range->key_end));
+  if (range->r_clock_begin != 0 || range->r_clock_end != most)
+    throw Error(Error::Kind::transient,
+                fmt::format("protocol error: a materialization must be opened with the full r-clock range, "
+                            "not {:08x}-{:08x}",
+                            range->r_clock_begin, range->r_clock_end));
+}
+
 }  // namespace
 
 Task<> drive(Context& context, Transactor& transactor, materialize::Open open, MaterializeIo io) {
   if (!open.materialization)
     throw Error(Error::Kind::transient, "protocol error: Open without a materialization");
+  check_range(open.range);
   Session session(context, transactor, std::move(io), open.materialization->bindings.size());
   co_await session.run(std::move(open));
 }

@@ -213,6 +213,33 @@ TEST(Drive, RefusesWhatIsOutOfOrder) {
             "protocol error: Store of binding 7, but only 2 are open");
 }
 
+TEST(Drive, RefusesOtherRanges) {
+  auto error = [](protocol::RangeSpec range) {
+    Recorder recorder;
+    Outcome outcome;
+    CpuPool pool(1);
+    SteadyClock clock;
+    testing::run([&](Loop& loop) -> Task<> {
+      Context context(loop.executor(), pool, clock, Log());
+      materialize::Open open = open_request();
+      open.range = range;
+      std::vector<MaterializeInput> nothing;
+      co_await play(context, recorder, std::move(open), std::move(nothing), outcome);
+    });
+    EXPECT_EQ(recorder.calls.empty(), !outcome.error.empty());
+    return outcome.error;
+  };
+  constexpr std::uint32_t most = 0xffffffff;
+  EXPECT_EQ(error({0, most, 0, most}), "");
+  EXPECT_EQ(error({7, 7, 0, most}), "");
+  EXPECT_EQ(error({8, 7, 0, most}), "protocol error: Open with the inverted key range 00000008-00000007");
+  const std::string clocks =
+      "protocol error: a materialization must be opened with the full r-clock range, not ";
+  EXPECT_EQ(error({0, most, 1, most}), clocks + "00000001-ffffffff");
+  EXPECT_EQ(error({0, most, 0, 0x7fffffff}), clocks + "00000000-7fffffff");
+  EXPECT_EQ(error({0, 0, 0, 0}), clocks + "00000000-00000000");
+}
+
 const Strings steps{"open v1", "acknowledge [1]", "staged 1", "load", "flush", "store 1", "commit 1"};
 
 // A session whose every step can be held and cancelled.

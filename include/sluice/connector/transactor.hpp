@@ -31,7 +31,8 @@ class Transactor {
       protocol::materialize::StartCommit request) = 0;
 };
 
-// Runs one materialization session over `io` (flow-protocol §8.4, connector state machine).
+// Runs one materialization session over `io` (flow-protocol §8.4, connector state machine). A range that is
+// inverted or has not all r-clocks is refused.
 Task<> drive(Context& context, Transactor& transactor, protocol::materialize::Open open,
              protocol::MaterializeIo io);
 

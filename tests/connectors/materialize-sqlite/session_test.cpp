@@ -526,6 +526,7 @@ TEST_F(Session, TheSecondRuntimeMayNotSplitShards) {
   s.shard_template->labels->labels.push_back({"estuary.dev/flag/enable-runtime-v2", "true"});
   RangeSpec half;
   half.key_end = 0x7fffffff;
+  half.r_clock_end = 0xffffffff;
   try {
     bench.session(s, half, first_rows);
     FAIL() << "opened";
