@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include <chrono>
+#include <cmath>
 #include <vector>
 
 #include "sluice/base/error.hpp"
@@ -46,12 +47,12 @@ void append_quoted(std::string& out, std::string_view text) {
 }
 
 std::string quoted(std::string_view text) {
+  std::string_view shown = text::cut_utf8(text, longest_value);
+  std::string clean;  // what comes from elsewhere, as file names do, may be no text
+  if (!text::valid_utf8(shown)) shown = clean = text::clean_utf8(shown);
   std::string out;
-  if (text.size() <= longest_value) {
-    append_quoted(out, text);
-  } else {
-    append_quoted(out, std::string(text::cut_utf8(text, longest_value)) + "…");
-  }
+  append_quoted(out, shown);
+  if (text.size() > longest_value) out.insert(out.size() - 1, "…");
   return out;
 }
 
@@ -86,7 +87,9 @@ LogField kv(std::string_view key, std::string_view value) { return {std::string(
 LogField kv(std::string_view key, const char* value) { return kv(key, std::string_view(value)); }
 LogField kv(std::string_view key, const std::string& value) { return kv(key, std::string_view(value)); }
 LogField kv(std::string_view key, bool value) { return {std::string(key), value ? "true" : "false"}; }
-LogField kv(std::string_view key, double value) { return {std::string(key), fmt::format("{:.6g}", value)}; }
+LogField kv(std::string_view key, double value) {
+  return {std::string(key), std::isfinite(value) ? fmt::format("{:.6g}", value) : "null"};
+}
 LogField kv_json(std::string_view key, std::string json) { return {std::string(key), std::move(json)}; }
 
 std::string_view name(LogLevel level) {

@@ -167,6 +167,17 @@ bool valid_utf8(std::string_view text) {
   return true;
 }
 
+std::string clean_utf8(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    std::size_t n = utf8_length(text);
+    out += n ? text.substr(0, n) : "\xef\xbf\xbd";
+    text.remove_prefix(std::max<std::size_t>(n, 1));
+  }
+  return out;
+}
+
 // Once for each row of a materialization, so without a format to interpret.
 std::string rfc3339(std::int64_t unix_nanoseconds, int digits) {
   using namespace std::chrono;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "sluice/base/error.hpp"
 
 namespace sluice {
@@ -46,6 +48,24 @@ TEST(Log, LongValuesAreCut) {
   Captured out;
   out.log(LogLevel::info, LogFormat::json).info("m", kv("v", std::string(10000, 'x')));
   EXPECT_LT(out.text.size(), 4300u);
+}
+
+TEST(Log, JsonLinesAreJsonWhateverTheValues) {
+  Captured out;
+  out.log(LogLevel::info, LogFormat::json)
+      .info("caf\xc3\xa9 \xff", kv("path", "a\xc3/\xed\xa0\x80"), kv("nan", std::nan("")),
+            kv("inf", -INFINITY), kv("ratio", 0.5), kv("\xfe", std::string("\0", 1)));
+  EXPECT_EQ(out.after_time(),
+            "\"level\":\"info\",\"msg\":\"caf\xc3\xa9 \xef\xbf\xbd\",\"path\":\"a\xef\xbf\xbd/"
+            "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\",\"nan\":null,\"inf\":null,\"ratio\":0.5,"
+            "\"\xef\xbf\xbd\":\"\\u0000\"}\n");
+}
+
+TEST(Log, LongValuesAreCutBetweenCharacters) {
+  Captured out;
+  out.log(LogLevel::info, LogFormat::json).info(std::string(4095, 'x') + "\xc3\xa9");
+  EXPECT_NE(out.text.find("x…\"}"), std::string::npos);
+  EXPECT_EQ(out.text.find("\xef\xbf\xbd"), std::string::npos);
 }
 
 TEST(Log, StatusIsMarkedForTheRuntime) {

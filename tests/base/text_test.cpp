@@ -62,6 +62,12 @@ TEST(Text, KnowsInvalidUtf8) {
   EXPECT_FALSE(valid_utf8("\x80"));
 }
 
+TEST(Text, CleansInvalidUtf8) {
+  EXPECT_EQ(clean_utf8("a\xc3\xa9\xf0\x9f\x98\x80"), "a\xc3\xa9\xf0\x9f\x98\x80");
+  EXPECT_EQ(clean_utf8("\x80z\xe2\x82"), "\xef\xbf\xbdz\xef\xbf\xbd\xef\xbf\xbd");
+  EXPECT_EQ(clean_utf8(""), "");
+}
+
 TEST(Text, PrintsRfc3339) {
   EXPECT_EQ(rfc3339(0, 0), "1970-01-01T00:00:00Z");
   EXPECT_EQ(rfc3339(1722980815543442800, 9), "2024-08-06T21:46:55.543442800Z");

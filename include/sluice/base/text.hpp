@@ -29,6 +29,8 @@ std::string lower_ascii(std::string_view text);
 // The longest prefix of at most `bytes` bytes that does not cut a UTF-8 sequence.
 std::string_view cut_utf8(std::string_view text, std::size_t bytes);
 bool valid_utf8(std::string_view text);
+// Each byte that belongs to no valid sequence becomes U+FFFD.
+std::string clean_utf8(std::string_view text);
 
 // RFC 3339 in UTC with `Z`; nanoseconds since 1970, printed with as many of 0, 3, 6, 9 digits as `digits` says.
 std::string rfc3339(std::int64_t unix_nanoseconds, int digits);
