@@ -10,7 +10,8 @@
 //   log:TEXT                a line on standard error
 //   env:NAME                logs the value of a variable
 //   close-in, close-out     closes a stream
-//   ignore-term             SIGTERM has no effect any more
+//   ignore-term, note-term  SIGTERM has no effect any more, or is logged as the end
+//   pid                     logs the process id
 //   leave-log, leave-out    starts a process that keeps standard error or output open
 //   leave-all               and one that keeps standard input open too
 //   hang                    waits to be killed
@@ -144,6 +145,13 @@ int play(P peer, int argc, char** argv) {
       ::close(STDOUT_FILENO);
     } else if (name == "ignore-term") {
       ::signal(SIGTERM, SIG_IGN);
+    } else if (name == "note-term") {
+      ::signal(SIGTERM, [](int) {
+        write_all(STDERR_FILENO, "terminated\n");
+        ::_exit(0);
+      });
+    } else if (name == "pid") {
+      log(fmt::format(R"({{"level":"info","msg":"pid={}"}})", ::getpid()));
     } else if (name == "leave-log") {
       leave({STDERR_FILENO}, "5");
     } else if (name == "leave-out") {

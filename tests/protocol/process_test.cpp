@@ -227,21 +227,29 @@ Task<> fail_when(Stage& stage, std::string text) {
 }
 
 TEST(Process, CancellingEndsIt) {
-  for (const char* last : {"hang", "ignore-term"}) {
+  for (std::string term : {"note-term", "ignore-term"}) {
     testing::run([&](Loop& loop) -> Task<> {
       Stage stage(loop);
-      ProcessOptions options = stage.options(Codec::json, {"capture", "greet", last, "log:ready", "hang"});
-      options.kill_grace = 30ms;
-      if (std::string(last) == "hang") options.command = {TEST_PEER, "capture", "greet", "log:ready", "hang"};
+      ProcessOptions options =
+          stage.options(Codec::json, {"capture", "greet", term, "pid", "log:ready", "hang"});
+      options.kill_grace = term == "note-term" ? 60s : 30ms;
       auto connector = process_capture(stage.context, std::move(options));
       capture::Discovered answer;
       std::string error;
+      auto start = std::chrono::steady_clock::now();
       try {
         co_await all(discover(*connector, answer, error), fail_when(stage, "ready"));
       } catch (const Error& e) {
         EXPECT_EQ(e.message(), "enough");
       }
       EXPECT_EQ(error, "");
+      EXPECT_LT(std::chrono::steady_clock::now() - start, 30s);
+      EXPECT_EQ(stage.logged("terminated"), term == "note-term");
+      int pid = 0;
+      for (const std::string& log : stage.logs) std::sscanf(log.c_str(), "info pid=%d", &pid);
+      testing::require(pid > 0);
+      EXPECT_EQ(::kill(pid, 0), -1);
+      EXPECT_EQ(errno, ESRCH);
     });
   }
 }
