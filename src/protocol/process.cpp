@@ -106,7 +106,8 @@ bool says_something(const CaptureOutput& output) {
 // Puts responses together to outputs of the order that CaptureOutput has.
 class OutputBuilder {
  public:
-  explicit OutputBuilder(Writer<CaptureOutput>& out) : out_(out) {}
+  OutputBuilder(Writer<CaptureOutput>& out, bool& explicit_acknowledgements)
+      : out_(out), explicit_acknowledgements_(explicit_acknowledgements) {}
 
   Task<> add(Incoming<capture::Response> incoming) {
     if (auto* documents = std::get_if<Batch>(&incoming.item)) {
@@ -125,6 +126,7 @@ class OutputBuilder {
     } else if (auto* opened = std::get_if<capture::Opened>(&response)) {
       if (says_something(next_)) co_await send();
       next_.opened = *opened;
+      explicit_acknowledgements_ = opened->explicit_acknowledgements;
     } else {
       unexpected("Opened, Captured, SourcedSchema, or Checkpoint", incoming);
     }
@@ -138,12 +140,13 @@ class OutputBuilder {
   Task<> send() { return out_.send(std::exchange(next_, CaptureOutput())); }
 
   Writer<CaptureOutput>& out_;
+  bool& explicit_acknowledgements_;  // as it was opened
   CaptureOutput next_;
 };
 
-Task<> read_session(CaptureChild& child, Writer<CaptureOutput>& out) {
+Task<> read_session(CaptureChild& child, Writer<CaptureOutput>& out, bool& explicit_acknowledgements) {
   if (!co_await read_greeting(child.out())) co_return;
-  OutputBuilder builder(out);
+  OutputBuilder builder(out, explicit_acknowledgements);
   for (;;) {
     std::optional<Incoming<capture::Response>> incoming = child.out().poll();
     if (!incoming) {
@@ -155,7 +158,8 @@ Task<> read_session(CaptureChild& child, Writer<CaptureOutput>& out) {
   }
 }
 
-Task<> say_session(CaptureChild& child, capture::Open open, Reader<Acknowledged>& acknowledgements) {
+Task<> say_session(CaptureChild& child, capture::Open open, Reader<Acknowledged>& acknowledgements,
+                   const bool& explicit_acknowledgements) {
   co_await child.say(greeting<capture::Request>());
   co_await child.say(std::move(open));
   co_await child.flush();
@@ -164,6 +168,7 @@ Task<> say_session(CaptureChild& child, capture::Open open, Reader<Acknowledged>
     acknowledge.checkpoints = message->checkpoints;
     co_await child.say(acknowledge);
     co_await child.flush();
+    if (explicit_acknowledgements && !co_await child.hears(acknowledgement_patience)) unheard();
   }
   child.close_input();
   child.expect_end();
@@ -188,8 +193,10 @@ class ProcessCapture final : public Capture {
   }
   Task<> run(capture::Open open, CaptureIo io) override {
     CaptureChild child(context_, options_, io.stop_when_caught_up);
+    bool explicit_acknowledgements = false;
     co_await child.converse(
-        attended(read_session(child, io.out), say_session(child, std::move(open), io.acknowledgements)));
+        attended(read_session(child, io.out, explicit_acknowledgements),
+                 say_session(child, std::move(open), io.acknowledgements, explicit_acknowledgements)));
     io.out.close();
   }
 
