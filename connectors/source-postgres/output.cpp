@@ -38,14 +38,14 @@ Task<> Output::schemas(std::vector<protocol::capture::SourcedSchema> schemas) {
   co_await flush();
   protocol::CaptureOutput output;
   output.sourced_schemas = std::move(schemas);
-  sent_ = true;
+  bound_ = true;
   co_await send(std::move(output));
 }
 
 Task<> Output::flush() {
   if (batch_.empty()) co_return;
   protocol::CaptureOutput output;
-  sent_ = true;
+  bound_ = true;
   sent_bytes_ += batch_.text_bytes();
   output.documents = take_batch();
   co_await send(std::move(output));
@@ -61,7 +61,7 @@ Task<> Output::checkpoint(std::optional<pg::Lsn> cursor) {
   output.checkpoint.emplace();
   output.checkpoint->updated_json = state_.take_patch();
   output.checkpoint->merge_patch = true;
-  sent_ = false;
+  bound_ = false;
   sent_bytes_ = 0;
   last_checkpoint_ = context_.clock.now();
   unacknowledged_.sent(cursor);

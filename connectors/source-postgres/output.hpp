@@ -20,9 +20,12 @@ class Output {
   // Where documents are put. When full() says so, flush() or checkpoint() is due.
   Batch& batch() { return batch_; }
   bool full() const { return batch_.text_bytes() >= batch_bytes || batch_.size() >= batch_documents; }
-  // Documents were put or sent since the last checkpoint; only sent ones bind the session to go on.
-  bool uncommitted() const { return sent_ || !batch_.empty(); }
-  bool sent_uncommitted() const { return sent_; }
+  // Documents were put or sent since the last checkpoint; only what was sent, or bind(), binds the session to
+  // go on: without it the session could not be continued from the last checkpoint.
+  bool uncommitted() const { return bound_ || !batch_.empty(); }
+  bool bound() const { return bound_; }
+  // The state says already that the documents of the batch were captured: they may not be dropped.
+  void bind() { bound_ = true; }
   // Bytes of documents since the last checkpoint.
   std::size_t uncommitted_bytes() const { return sent_bytes_ + batch_.text_bytes(); }
   // Forgets documents that were not sent.
@@ -59,7 +62,7 @@ class Output {
   cdc::CaptureState& state_;
   cdc::Acknowledgements<pg::Lsn> unacknowledged_;
   Batch batch_;
-  bool sent_ = false;
+  bool bound_ = false;
   std::size_t sent_bytes_ = 0;
   pg::Lsn reported_;
   Clock::TimePoint last_checkpoint_;

@@ -165,8 +165,7 @@ Task<> Session::work(Scope& scope) {
     stream_.reset();
     replication_.reset();
     if (!failure) break;
-    bool again =
-        failure->kind() == Error::Kind::transient && resumable_ && !output_.sent_uncommitted() && left > 0;
+    bool again = failure->kind() == Error::Kind::transient && resumable_ && !output_.bound() && left > 0;
     if (!again) throw *failure;
     output_.drop_batch();
     safe_ = output_.reported();
@@ -260,13 +259,10 @@ Task<pg::Lsn> Session::start_position() {
   const std::string& slot = settings_.config.advanced.slot;
   pg::Connection& db = *co_await database_.get();
   System system = co_await identify_system(*replication_);
-  if (resumable_) {
-    co_await await_slot(context_, db, slot);
-    co_return safe_;
-  }
-  std::optional<pg::Lsn> cursor = stored_cursor();
-  adopt_system(system, cursor.has_value() && !settings_.features.forced_cursor);
-  if (settings_.features.forced_cursor)
+  std::optional<pg::Lsn> cursor = safe_;
+  if (!resumable_) cursor = stored_cursor();
+  adopt_system(system, resumable_ || (cursor && !settings_.features.forced_cursor));
+  if (settings_.features.forced_cursor && !resumable_)
     context_.log.warn("the cursor is overridden by force_reset_cursor: changes may be missing or repeated",
                       kv("cursor", cursor->text()));
   if (!cursor) {
@@ -279,7 +275,8 @@ Task<pg::Lsn> Session::start_position() {
   co_await await_slot(context_, db, slot);
   std::optional<Slot> found = co_await load_slot(db, slot);
   pg::Lsn server = co_await server_position(db);
-  bool allow_gap = settings_.features.allow_slot_gap || settings_.features.forced_cursor.has_value();
+  bool allow_gap =
+      settings_.features.allow_slot_gap || (settings_.features.forced_cursor.has_value() && !resumable_);
   check_start(found, slot, settings_.config.database, *cursor, server, allow_gap, context_.log);
   co_return *cursor;
 }
@@ -292,7 +289,7 @@ Task<> Session::replicate() {
   replication_ = co_await pg::Connection::connect(context_, std::move(options));
   pg::Lsn start = co_await start_position();
   safe_ = start;
-  acknowledged_ = std::max(acknowledged_, start);
+  if (!resumable_) acknowledged_ = std::max(acknowledged_, start);
   changes_.start_at(start);
   pg::Connection& db = *co_await database_.get();
   std::chrono::milliseconds patience = co_await sender_timeout(db);
@@ -515,6 +512,7 @@ Task<> Session::activate_pending() {
 // A chunk, and with it every change up to a fence that was sampled after it.
 Task<> Session::backfill(BoundTable& table) {
   co_await backfill_.read_chunk(database_, table);
+  output_.bind();
   std::vector<protocol::capture::SourcedSchema> schemas = inventory_.take_schemas(table);
   if (!schemas.empty()) {
     changes_.refresh();

@@ -287,6 +287,12 @@ capture::Open Source::open(const std::vector<Table>& tables, const Members& adva
 }
 
 Transcript Source::capture(const std::vector<Table>& tables, const Members& advanced) {
+  Transcript transcript = attempt(tables, advanced);
+  if (transcript.error) ADD_FAILURE() << "the capture failed: " << transcript.error->what();
+  return transcript;
+}
+
+Transcript Source::attempt(const std::vector<Table>& tables, const Members& advanced) {
   Transcript transcript;
   run([&](Context& context) -> Task<> {
     auto connector = source_postgres::make_source_postgres(context);
@@ -295,7 +301,6 @@ Transcript Source::capture(const std::vector<Table>& tables, const Members& adva
     transcript = std::move(runtime.transcript);
   });
   if (!transcript.states.empty()) state_ = transcript.states.back();
-  if (transcript.error) ADD_FAILURE() << "the capture failed: " << transcript.error->what();
   return transcript;
 }
 

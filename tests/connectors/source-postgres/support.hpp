@@ -141,7 +141,9 @@ class Source : public ::testing::Test {
   }
   // One session from the state that the last one left, until it has caught up. Everything is acknowledged.
   Transcript capture(const std::vector<Table>& tables, const Members& advanced = {});
-  // The same, and its failure's text, or "(none)".
+  // The same, but it may fail.
+  Transcript attempt(const std::vector<Table>& tables, const Members& advanced = {});
+  // As capture(), from a state that is left as it is; its failure's text, or "(none)".
   std::string capture_failure(const std::vector<Table>& tables, const Members& advanced = {});
 
   protocol::capture::Discovered discover(const Members& advanced = {}, const Members& root = {});

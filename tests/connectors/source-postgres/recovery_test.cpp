@@ -1,0 +1,70 @@
+#include "source-postgres/source_postgres.hpp"
+#include "support.hpp"
+
+// Connections that are lost and servers that do something else at awkward moments: nothing may be missing.
+namespace sluice::source_test {
+namespace {
+
+class Recovery : public Source {
+ protected:
+  // Has the server do `action` (PL/pgSQL) when it is asked for its WAL position for the nth time. A new
+  // capture asks when it chooses its start, at the fence of catching up, and at the fence of each chunk.
+  void at_position(int n, const std::string& action) {
+    sql("CREATE SEQUENCE test.calls; CREATE FUNCTION test.pg_current_wal_flush_lsn() RETURNS pg_lsn LANGUAGE "
+        "plpgsql AS $$ BEGIN IF nextval('test.calls') = " +
+        std::to_string(n) + " THEN " + action +
+        "; END IF; RETURN pg_catalog.pg_current_wal_flush_lsn(); END $$");
+    sql("ALTER DATABASE " + database_.name() + " SET search_path = test, pg_catalog, public");
+  }
+  std::string kill_stream() const {
+    return "PERFORM pg_terminate_backend(active_pid, 5000) FROM pg_replication_slots WHERE slot_name = '" +
+           slot_ + "'";
+  }
+};
+
+constexpr const char* three_rows =
+    "CREATE TABLE test.t (id int PRIMARY KEY); INSERT INTO test.t VALUES (1), (2), (3)";
+
+TEST_F(Recovery, ALostStreamBetweenAChunkAndItsFenceLosesNoRow) {
+  sql(three_rows);
+  at_position(3, kill_stream() + "; PERFORM pg_switch_wal()");  // so that the fence is beyond what was sent
+  Transcript first = attempt({{.name = "t"}});
+  ASSERT_TRUE(first.error);
+  EXPECT_EQ(first.error->kind(), Error::Kind::transient);
+  EXPECT_EQ(first.committed() + capture({{.name = "t"}}).documents.size(), 3u);
+}
+
+TEST_F(Recovery, ALostQueryConnectionBetweenAChunkAndItsFenceLosesNoRow) {
+  sql(three_rows);
+  at_position(3, "PERFORM pg_terminate_backend(pg_backend_pid())");
+  Transcript first = attempt({{.name = "t"}});
+  ASSERT_TRUE(first.error);
+  EXPECT_EQ(first.error->kind(), Error::Kind::transient);
+  EXPECT_EQ(first.committed() + capture({{.name = "t"}}).documents.size(), 3u);
+}
+
+TEST_F(Recovery, AStreamIsNotOpenedAgainOnASlotThatWasCreatedAnew) {
+  sql("CREATE TABLE test.t (id int PRIMARY KEY)");
+  run([&](Context& context) -> Task<> {
+    auto connector = source_postgres::make_source_postgres(context);
+    Runtime runtime(context, *connector, open({{.name = "t"}}), false);
+    auto db = co_await pg::Connection::connect(context, database_.options());
+    auto script = [](Runtime& r, pg::Connection& c, std::string slot) -> Task<> {
+      co_await r.until([&] {
+        return !r.transcript.states.empty() && r.transcript.states.back().find("Active") != std::string::npos;
+      });
+      co_await c.run(
+          "SELECT pg_terminate_backend(active_pid, 5000) FROM pg_replication_slots WHERE slot_name = " +
+          slot);
+      co_await c.run("SELECT pg_drop_replication_slot(" + slot + ")");
+      co_await c.run("INSERT INTO test.t VALUES (1)");
+      co_await c.run("SELECT pg_create_logical_replication_slot(" + slot + ", 'pgoutput')");
+    };
+    co_await all(runtime.run(), script(runtime, *db, pg::quote_literal(slot_)));
+    testing::require(runtime.transcript.error.has_value());
+    EXPECT_NE(runtime.transcript.error->message().find("the changes between are lost"), std::string::npos);
+  });
+}
+
+}  // namespace
+}  // namespace sluice::source_test
