@@ -325,6 +325,22 @@ Task<> Backfill::lock(pg::Connection& db, BoundTable& table, Chunk& chunk) {
   chunk.files = rows.text(0, 1);
 }
 
+// A keyless scan starts again when the rows were moved, and with it what is known of the file's size.
+void Backfill::follow_files(BoundTable& table, const Chunk& chunk) {
+  if (chunk.mode != TableMode::keyless) return;
+  cdc::TableState& state = state_.change(table.binding.state_key);
+  Metadata metadata = Metadata::parse(state.metadata_json);
+  if (moved(metadata.files, chunk.files)) {
+    context_.log.warn("the table's rows were moved to another file; its backfill starts again",
+                      kv("table", table.binding.name.text()));
+    state.scanned.reset();
+    state.backfilled = 0;
+    table.last_page.reset();
+  }
+  if (!state.scanned) metadata.files = chunk.files;
+  state.metadata_json = metadata.text();
+}
+
 Task<> Backfill::measure(pg::Connection& db, BoundTable& table, const Chunk& chunk) {
   if (chunk.mode != TableMode::keyless || table.last_page) co_return;
   std::vector<std::optional<std::string>> parameters;
@@ -386,17 +402,7 @@ void Backfill::plan_keyed(BoundTable& table, Chunk& chunk) {
 }
 
 void Backfill::plan_keyless(BoundTable& table, Chunk& chunk, int server_version) {
-  cdc::TableState& state = state_.change(table.binding.state_key);
-  Metadata metadata = Metadata::parse(state.metadata_json);
-  if (moved(metadata.files, chunk.files)) {
-    context_.log.warn("the table's rows were moved to another file; its backfill starts again",
-                      kv("table", table.binding.name.text()));
-    state.scanned.reset();
-    state.backfilled = 0;
-    metadata.files.clear();
-  }
-  if (!state.scanned) metadata.files = chunk.files;
-  state.metadata_json = metadata.text();
+  const cdc::TableState& state = *state_.find(table.binding.state_key);
   Tid after;
   if (state.scanned) {
     auto parsed = Tid::parse(*state.scanned);
@@ -528,6 +534,7 @@ Task<> Backfill::read_chunk(Database& database, BoundTable& table) {
   try {
     co_await lock(db, table, chunk);
     if (!chunk.changed) {
+      follow_files(table, chunk);
       co_await measure(db, table, chunk);
       plan(table, chunk, db.server_version());
       co_await explain(db, table, chunk);

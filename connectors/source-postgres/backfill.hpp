@@ -44,6 +44,7 @@ class Backfill {
   void follow_state(BoundTable& table);
 
   Task<> lock(pg::Connection& db, BoundTable& table, Chunk& chunk);
+  void follow_files(BoundTable& table, const Chunk& chunk);
   Task<> measure(pg::Connection& db, BoundTable& table, const Chunk& chunk);
   void plan(BoundTable& table, Chunk& chunk, int server_version);
   void plan_keyed(BoundTable& table, Chunk& chunk);

@@ -1,3 +1,5 @@
+#include <set>
+
 #include "source-postgres/source_postgres.hpp"
 #include "support.hpp"
 
@@ -41,6 +43,20 @@ TEST_F(Recovery, ALostQueryConnectionBetweenAChunkAndItsFenceLosesNoRow) {
   ASSERT_TRUE(first.error);
   EXPECT_EQ(first.error->kind(), Error::Kind::transient);
   EXPECT_EQ(first.committed() + capture({{.name = "t"}}).documents.size(), 3u);
+}
+
+TEST_F(Recovery, AKeylessScanReadsAllOfATableThatWasRewrittenAndGrew) {
+  sql("CREATE TABLE test.t (id int, data text); INSERT INTO test.t SELECT i, repeat('x', 100) FROM "
+      "generate_series(1, 400) i");
+  // After two of seven pages; the columns stay as they are.
+  at_position(4, "ALTER TABLE test.t ALTER COLUMN data TYPE text USING repeat('y', 250)");
+  Table table{.name = "t", .key = {}, .resource = R"("mode":"Without Primary Key")"};
+  Transcript all = capture({table}, {{"backfill_chunk_size", "10"}});
+  std::set<std::string> rows;
+  for (const Document& document : all.documents)
+    if (at(document.json, "/data").find('y') != std::string::npos) rows.insert(at(document.json, "/id"));
+  EXPECT_EQ(rows.size(), 400u);
+  EXPECT_GT(all.documents.size(), 400u);
 }
 
 TEST_F(Recovery, AStreamIsNotOpenedAgainOnASlotThatWasCreatedAnew) {
