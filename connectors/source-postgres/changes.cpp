@@ -190,6 +190,19 @@ void Changes::check_width(const Relation& r, const pgoutput::Tuple& tuple) const
                                  r.definition.table, tuple.count, r.definition.columns.size()));
 }
 
+// A document without its key is of no use.
+void Changes::check_key(const Relation& r, const Field* row, std::string_view what) const {
+  for (std::size_t i : r.key)
+    if (row[i].state == Field::State::omitted)
+      throw Error(
+          Error::Kind::config,
+          fmt::format("a row {} {} does not tell its column \"{}\", part of the collection's key", what,
+                      r.captured->binding.name.text(), r.definition.columns[i].name),
+          fmt::format("The replica identity of the table does not cover the key: run ALTER TABLE {} REPLICA "
+                      "IDENTITY FULL, and raise the binding's backfill counter.",
+                      pg::quote_table(r.definition.schema, r.definition.table)));
+}
+
 bool Changes::passes(const Relation& r, const Field* row) {
   if (!r.captured->precise) return true;
   if (!r.captured->scanned) return false;
@@ -207,12 +220,14 @@ void Changes::insert(const pgoutput::Insert& m, pg::Lsn at, Batch& out) {
 }
 
 // The old tuple with what it does not know left out: NULL in a key tuple means "not part of the identity".
+// The new one has what was not changed: a key column that lies in TOAST is sent in the key tuple only.
 void Changes::update(const pgoutput::Update& m, pg::Lsn at, Batch& out) {
   Relation& r = relation(m.relation);
   if (r.captured == nullptr || !r.captured->active) return void(++r.discarded);
   check_width(r, m.row);
   if (!r.writer) prepare(r);
   if (m.old_kind == 0) {
+    check_key(r, m.row.fields, "updated in");
     if (passes(r, m.row.fields)) emit(r, 'u', m.row.fields, nullptr, at, out);
     return;
   }
@@ -221,9 +236,10 @@ void Changes::update(const pgoutput::Update& m, pg::Lsn at, Batch& out) {
   new_.assign(m.row.fields, m.row.fields + m.row.count);
   bool full = m.old_kind == 'O';
   for (std::size_t i = 0; i < old_.size(); ++i) {
-    if (full && new_[i].state == Field::State::omitted) new_[i] = old_[i];
     if (!full && old_[i].state == Field::State::null) old_[i].state = Field::State::omitted;
+    if (new_[i].state == Field::State::omitted && old_[i].state == Field::State::text) new_[i] = old_[i];
   }
+  check_key(r, new_.data(), "updated in");
   bool key_changed = std::any_of(r.key.begin(), r.key.end(), [&](std::size_t i) {
     return old_[i].state != Field::State::omitted && new_[i].state != Field::State::omitted &&
            (old_[i].state != new_[i].state || old_[i].text != new_[i].text);
@@ -248,16 +264,7 @@ void Changes::remove(const pgoutput::Delete& m, pg::Lsn at, Batch& out) {
     for (Field& field : old_)
       if (field.state == Field::State::null) field.state = Field::State::omitted;
     row = old_.data();
-    for (std::size_t i : r.key)
-      if (row[i].state == Field::State::omitted)
-        throw Error(
-            Error::Kind::config,
-            fmt::format("a row deleted from {} does not tell its column \"{}\", part of the collection's key",
-                        r.captured->binding.name.text(), r.definition.columns[i].name),
-            fmt::format(
-                "The replica identity of the table does not cover the key: run ALTER TABLE {} REPLICA "
-                "IDENTITY FULL, and raise the binding's backfill counter.",
-                pg::quote_table(r.definition.schema, r.definition.table)));
+    check_key(r, row, "deleted from");
   }
   if (passes(r, row)) emit(r, 'd', row, nullptr, at, out);
 }

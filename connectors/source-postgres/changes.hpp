@@ -79,6 +79,7 @@ class Changes {
   void update(const pg::pgoutput::Update& message, pg::Lsn at, Batch& out);
   void remove(const pg::pgoutput::Delete& message, pg::Lsn at, Batch& out);
   void emit(Relation& r, char op, const pg::Field* row, const pg::Field* before, pg::Lsn at, Batch& out);
+  void check_key(const Relation& r, const pg::Field* row, std::string_view what) const;
   bool passes(const Relation& r, const pg::Field* row);
   void check_width(const Relation& r, const pg::pgoutput::Tuple& tuple) const;
 

@@ -68,6 +68,34 @@ TEST_F(Source, UnchangedToastColumnsAreLeftOutOrTakenFromTheOldRow) {
   EXPECT_EQ(at(full.documents.at(0).json, "/_meta/before/n"), "2");
 }
 
+TEST_F(Source, AKeyThatLiesInToastIsPartOfEveryUpdate) {
+  sql("CREATE TABLE test.t (k text PRIMARY KEY, wide char(2500), n int); ALTER TABLE test.t ALTER k SET "
+      "STORAGE "
+      "EXTERNAL, ALTER wide SET STORAGE PLAIN; INSERT INTO test.t VALUES (repeat('k', 300), 'w', 1)");
+  Table table{.name = "t", .key = {"k"}};
+  capture({table});
+  std::string key = "\"" + std::string(300, 'k') + "\"";
+  for (const char* identity : {"DEFAULT", "FULL"}) {
+    sql(std::string("ALTER TABLE test.t REPLICA IDENTITY ") + identity + "; UPDATE test.t SET n = n + 1");
+    Transcript changed = capture({table});
+    ASSERT_EQ(changed.documents.size(), 1u);
+    EXPECT_EQ(at(changed.documents[0].json, "/_meta/op"), "\"u\"");
+    EXPECT_EQ(at(changed.documents[0].json, "/k"), key) << identity;
+  }
+}
+
+TEST_F(Source, UpdatesThatDoNotTellTheKeyAreRefused) {
+  sql("CREATE TABLE test.t (id int PRIMARY KEY, k text NOT NULL, n int); ALTER TABLE test.t ALTER k SET "
+      "STORAGE "
+      "EXTERNAL; INSERT INTO test.t VALUES (1, repeat('k', 3000), 1)");
+  Table table{.name = "t", .key = {"k"}};
+  capture({table});
+  sql("UPDATE test.t SET n = 2");
+  std::string failure = capture_failure({table});
+  EXPECT_NE(failure.find("a row updated in test.t does not tell its column \"k\""), std::string::npos)
+      << failure;
+}
+
 TEST_F(Source, KeyChangesDeleteTheOldRow) {
   sql("CREATE TABLE test.t (a int, b int, data text, PRIMARY KEY (a, b)); INSERT INTO test.t VALUES (1, 1, "
       "'x')");
