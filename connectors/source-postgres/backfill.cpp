@@ -543,14 +543,17 @@ Task<> Backfill::read_chunk(Database& database, BoundTable& table) {
   } catch (const Error& e) {
     failure = e;
   }
-  if (failure && (db.broken() || failure->kind() == Error::Kind::config)) {
-    failure->add("backfilling " + table.binding.name.text());
-    throw *failure;
-  }
+  if (failure) failure->add("backfilling " + table.binding.name.text());
+  // Own words, not the server's, have no SQLSTATE.
+  if (failure && (db.broken() || failure->sqlstate().empty())) throw *failure;
   co_await db.run("ROLLBACK");  // nothing was written
-  if (failure && failure->sqlstate() == "42P01") {
-    chunk.changed = true;
-    failure.reset();
+  bool gone = failure && failure->sqlstate() == "42P01";
+  if (chunk.changed || gone) {
+    bool any = co_await inventory_.discover(db, table);
+    if (any || !table.found) co_return;
+    if (gone) throw *failure;  // of another table, in a filter
+    throw Error(Error::Kind::transient,
+                "the columns of " + table.binding.name.text() + " could not be agreed upon");
   }
   if (failure) {
     bool timed_out = failure->sqlstate() == "57014" && table.chunk.halve();
@@ -558,22 +561,13 @@ Task<> Backfill::read_chunk(Database& database, BoundTable& table) {
       failure->set_hint(
           "The role must be able to select every column of the table; mind column-level grants and "
           "row-level security.");
-    if (!timed_out) {
-      failure->add("backfilling " + table.binding.name.text());
-      throw *failure;
-    }
+    if (!timed_out) throw *failure;
     context_.log.warn("a backfill query timed out and is tried again with fewer rows",
                       kv("table", table.binding.name.text()), kv("received", chunk.received),
                       kv("next", table.chunk.rows()));
     chunk.interrupted = true;
     // A range of pages has no place to go on from: it is read again, under the same row numbers.
     if (chunk.mode == TableMode::keyless) co_return;
-  }
-  if (chunk.changed) {
-    bool any = co_await inventory_.discover(db, table);
-    if (any || !table.found) co_return;
-    throw Error(Error::Kind::transient,
-                "the columns of " + table.binding.name.text() + " could not be agreed upon");
   }
   double seconds = Seconds(context_.clock.now() - begin).count();
   if (!failure) table.chunk.completed(chunk.received, chunk.bytes, seconds);

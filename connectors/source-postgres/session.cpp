@@ -160,7 +160,7 @@ Task<> Session::work(Scope& scope) {
     try {
       co_await replicate();
     } catch (const Error& e) {
-      failure = explain_replication_failure(e, settings_.config.advanced.slot);
+      failure = e;
     }
     stream_.reset();
     replication_.reset();
@@ -287,6 +287,19 @@ Task<> Session::replicate() {
   options.connect_timeout_s = 30;
   options.settings["statement_timeout"] = "0";
   replication_ = co_await pg::Connection::connect(context_, std::move(options));
+  try {
+    co_await open_stream();
+  } catch (const Error& e) {
+    throw explain_replication_failure(e, settings_.config.advanced.slot);
+  }
+  co_await scoped([&](Scope& scope) -> Task<> {
+    scope.spawn(stream_->keep_alive());
+    scope.spawn(drive(scope));
+    co_return;
+  });
+}
+
+Task<> Session::open_stream() {
   pg::Lsn start = co_await start_position();
   safe_ = start;
   if (!resumable_) acknowledged_ = std::max(acknowledged_, start);
@@ -295,11 +308,6 @@ Task<> Session::replicate() {
   std::chrono::milliseconds patience = co_await sender_timeout(db);
   stream_ = std::make_unique<Stream>(context_, *replication_, acknowledged_, patience);
   co_await stream_->start(settings_.config.advanced.slot, settings_.config.advanced.publication, start);
-  co_await scoped([&](Scope& scope) -> Task<> {
-    scope.spawn(stream_->keep_alive());
-    scope.spawn(drive(scope));
-    co_return;
-  });
 }
 
 // ---- the stream ----
@@ -454,7 +462,11 @@ Task<std::optional<Stream::Frame>> Session::wait(Goal& goal) {
   }
   interruptible_ = goal.report && between && commits_ == 0 && !output_.uncommitted();
   pg::Lsn before = safe_;
-  frame = co_await stream_->next(deadline);
+  try {
+    frame = co_await stream_->next(deadline);
+  } catch (const Error& e) {
+    throw explain_replication_failure(e, settings_.config.advanced.slot);
+  }
   interruptible_ = false;
   if (frame && (std::holds_alternative<pg::XLogData>(*frame) || safe_ > before))
     goal.progress_at = context_.clock.now();

@@ -37,6 +37,7 @@ class Session {
   Task<> drive(Scope& scope);
   Task<> await_last_acknowledgements();
 
+  Task<> open_stream();
   Task<pg::Lsn> start_position();
   void adopt_system(const System& system, bool has_cursor);
   std::optional<pg::Lsn> stored_cursor() const;

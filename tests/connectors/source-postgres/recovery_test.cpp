@@ -13,7 +13,7 @@ class Recovery : public Source {
   // capture asks when it chooses its start, at the fence of catching up, and at the fence of each chunk.
   void at_position(int n, const std::string& action) {
     sql("CREATE SEQUENCE test.calls; CREATE FUNCTION test.pg_current_wal_flush_lsn() RETURNS pg_lsn LANGUAGE "
-        "plpgsql AS $$ BEGIN IF nextval('test.calls') = " +
+        "plpgsql SECURITY DEFINER AS $$ BEGIN IF nextval('test.calls') = " +
         std::to_string(n) + " THEN " + action +
         "; END IF; RETURN pg_catalog.pg_current_wal_flush_lsn(); END $$");
     sql("ALTER DATABASE " + database_.name() + " SET search_path = test, pg_catalog, public");
@@ -57,6 +57,31 @@ TEST_F(Recovery, AKeylessScanReadsAllOfATableThatWasRewrittenAndGrew) {
     if (at(document.json, "/data").find('y') != std::string::npos) rows.insert(at(document.json, "/id"));
   EXPECT_EQ(rows.size(), 400u);
   EXPECT_GT(all.documents.size(), 400u);
+}
+
+TEST_F(Recovery, ATableThatIsDroppedWhileItIsReadGoesMissing) {
+  sql(std::string(three_rows) +
+      "; CREATE TABLE test.u (id int PRIMARY KEY); INSERT INTO test.u VALUES (1), (2)");
+  at_position(3, "DROP TABLE test.t");
+  Transcript all =
+      capture({{.name = "t", .resource = R"("priority":1)"}, {.name = "u"}}, {{"backfill_chunk_size", "1"}});
+  EXPECT_EQ(all.documents.size(), 1u + 2u);
+  EXPECT_EQ(at(all.states.back(), "/bindingStateV1/test%2Ft/mode"), "\"Missing\"");
+  EXPECT_EQ(at(all.states.back(), "/bindingStateV1/test%2Fu/mode"), "\"Active\"");
+}
+
+TEST_F(Recovery, ATableThatMayNotBeReadAnyMoreIsSaidWithTheWayOut) {
+  as_user_ = "limited_" + database_.name();
+  sql(three_rows);
+  sql("CREATE ROLE " + as_user_ + " LOGIN REPLICATION; GRANT USAGE ON SCHEMA test TO " + as_user_ +
+      "; GRANT SELECT ON test.t TO " + as_user_ + "; GRANT ALL ON public.flow_watermarks TO " + as_user_);
+  at_position(3, "REVOKE SELECT ON test.t FROM " + as_user_);
+  Transcript all = attempt({{.name = "t"}}, {{"backfill_chunk_size", "1"}});
+  ASSERT_TRUE(all.error);
+  EXPECT_EQ(all.error->message(), "backfilling test.t: permission denied for table t");
+  EXPECT_NE(all.error->hint().find("select every column of the table"), std::string::npos)
+      << all.error->hint();
+  sql("DROP OWNED BY " + as_user_ + "; DROP ROLE " + as_user_);
 }
 
 TEST_F(Recovery, AStreamIsNotOpenedAgainOnASlotThatWasCreatedAnew) {
