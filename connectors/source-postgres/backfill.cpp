@@ -125,6 +125,7 @@ void Backfill::follow_state(BoundTable& table) {
   table.active = cdc::streams(state.mode);
   table.precise = state.mode == TableMode::precise;
   table.scanned = state.scanned;
+  if (table.scanned && state.mode != TableMode::keyless) table.scanned = renewed_position(*table.scanned);
   table.scan_key = state.key_columns.value_or(std::vector<std::string>());
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <optional>
 
 #include "sluice/base/error.hpp"
 #include "sluice/base/text.hpp"
@@ -42,6 +43,7 @@ T parse(std::string_view text, std::string_view what) {
 }
 
 // ---- numeric: ("N", (e, digits), wire) ----
+// The wire form has no more digits after the point than it needs: numbers that are equal have one position.
 
 constexpr std::int64_t exponent_bias = 20'000;
 constexpr std::int64_t beyond = 1'000'000;  // infinity; NaN one more, as the server orders them
@@ -55,7 +57,6 @@ struct Decimal {
   bool negative = false;
   std::string digits;  // significant ones, without leading and trailing zeros
   int exponent = 0;    // value = 0.digits * 10^exponent
-  int scale = 0;       // digits after the point as shown
 };
 
 Decimal parse_decimal(std::string_view text) {
@@ -67,16 +68,14 @@ Decimal parse_decimal(std::string_view text) {
   }
   std::size_t point = std::min(rest.find('.'), rest.size());
   d.digits = rest.substr(0, point);
-  if (point < rest.size()) {
-    d.digits += rest.substr(point + 1);
-    d.scale = static_cast<int>(rest.size() - point - 1);
-  }
+  if (point < rest.size()) d.digits += rest.substr(point + 1);
   if (d.digits.empty() || d.digits.find_first_not_of("0123456789") != std::string::npos)
     refuse_value("numeric", text);
   std::size_t leading = std::min(d.digits.find_first_not_of('0'), d.digits.size());
   d.exponent = static_cast<int>(point) - static_cast<int>(leading);
   d.digits.erase(0, leading);
   while (!d.digits.empty() && d.digits.back() == '0') d.digits.pop_back();
+  if (d.digits.empty()) d.exponent = 0;
   return d;
 }
 
@@ -95,67 +94,106 @@ std::string wire(const Decimal& d) {
   put_i16(out, static_cast<int>(digits.size() / 4));
   put_i16(out, weight);
   put_i16(out, d.negative ? 0x4000 : 0);
-  put_i16(out, d.scale);
+  put_i16(out, std::max(0, static_cast<int>(d.digits.size()) - d.exponent));
   for (std::size_t i = 0; i < digits.size(); i += 4) put_i16(out, parse<int>(digits.substr(i, 4), "numeric"));
   return out;
 }
 
-void put_numeric(std::string& out, std::string_view text) {
-  std::int64_t exponent = 0;
-  std::string digits, binary;
-  auto special = [&](std::int64_t e, int sign) {
-    exponent = e;
-    put_i16(binary, 0);
-    put_i16(binary, 0);
-    put_i16(binary, sign);
-    put_i16(binary, 0);
-  };
-  if (text == "NaN") {
-    special(beyond + 1, 0xC000);
-  } else if (text == "Infinity") {
-    special(beyond, 0xD000);
-  } else if (text == "-Infinity") {
-    special(-beyond, 0xF000);
-  } else {
-    Decimal d = parse_decimal(text);
-    if (!d.digits.empty()) {
-      exponent = d.exponent + exponent_bias;
-      digits = d.digits;
-      if (d.negative) {
-        exponent = -exponent;
-        for (char& c : digits) c = static_cast<char>('0' + ('9' - c));
-        digits += ':';
-      }
-    }
-    binary = wire(d);
-  }
+void put_packed(std::string& out, std::int64_t exponent, std::string_view digits, std::string_view binary) {
   std::string inner, middle;
   position::put(inner, exponent);
-  position::put_string(inner, digits);
+  position::put_bytes(inner, digits);
   position::put_string(middle, "N");
   position::put_tuple(middle, inner);
   position::put_bytes(middle, binary);
   position::put_tuple(out, middle);
 }
 
-std::string numeric_text(const position::Element& element) {
+void put_special(std::string& out, std::int64_t exponent, int sign) {
+  std::string binary;
+  for (int part : {0, 0, sign, 0}) put_i16(binary, part);
+  put_packed(out, exponent, {}, binary);
+}
+
+void put_decimal(std::string& out, const Decimal& d) {
+  std::string binary = wire(d);
+  if (d.digits.empty()) return put_packed(out, 0, {}, binary);
+  std::int64_t exponent = d.exponent + exponent_bias;
+  if (!d.negative) return put_packed(out, exponent, d.digits, binary);
+  std::string digits = d.digits;
+  for (char& c : digits) c = static_cast<char>('0' + ('9' - c));
+  put_packed(out, -exponent, digits + ':', binary);
+}
+
+void put_numeric(std::string& out, std::string_view text) {
+  if (text == "NaN") return put_special(out, beyond + 1, 0xC000);
+  if (text == "Infinity") return put_special(out, beyond, 0xD000);
+  if (text == "-Infinity") return put_special(out, -beyond, 0xF000);
+  put_decimal(out, parse_decimal(text));
+}
+
+struct Numeric {
+  std::int64_t special = 0;  // an exponent that stands for a value
+  Decimal decimal;
+};
+
+// Nothing if the element is no numeric.
+std::optional<Numeric> read_numeric(const position::Element& element) {
   const auto* outer = std::get_if<position::Tuple>(&element.value);
-  if (outer == nullptr || outer->elements.size() != 3) refuse_position("expected a numeric");
+  if (outer == nullptr || outer->elements.size() != 3) return std::nullopt;
   const auto* value = std::get_if<position::Tuple>(&outer->elements[1].value);
-  if (value == nullptr || value->elements.size() != 2) refuse_position("expected a numeric");
+  if (value == nullptr || value->elements.size() != 2) return std::nullopt;
   const auto* exponent = std::get_if<std::int64_t>(&value->elements[0].value);
-  const auto* packed = std::get_if<std::string>(&value->elements[1].value);
-  if (exponent == nullptr || packed == nullptr) refuse_position("expected a numeric");
-  if (*exponent == beyond + 1) return "NaN";
-  if (*exponent == beyond) return "Infinity";
-  if (*exponent == -beyond) return "-Infinity";
-  if (packed->empty()) return "0";
-  bool negative = packed->back() == ':';
-  std::string digits = negative ? packed->substr(0, packed->size() - 1) : *packed;
-  if (negative)
-    for (char& c : digits) c = static_cast<char>('0' + ('9' - c));
-  std::int64_t scale = (negative ? -*exponent : *exponent) - exponent_bias;
-  return fmt::format("{}0.{}e{}", negative ? "-" : "", digits, scale);
+  const auto* bytes = std::get_if<position::Bytes>(&value->elements[1].value);
+  const auto* text = std::get_if<std::string>(&value->elements[1].value);  // of former versions
+  if (exponent == nullptr || (bytes == nullptr && text == nullptr)) return std::nullopt;
+  Numeric numeric;
+  Decimal& d = numeric.decimal;
+  if (*exponent >= beyond || *exponent <= -beyond) {
+    numeric.special = *exponent;
+    return numeric;
+  }
+  d.digits = bytes != nullptr ? bytes->bytes : *text;
+  if (d.digits.empty()) return numeric;
+  d.negative = d.digits.back() == ':';
+  if (d.negative) d.digits.pop_back();
+  if (d.negative)
+    for (char& c : d.digits) c = static_cast<char>('0' + ('9' - c));
+  if (d.digits.empty() || d.digits.find_first_not_of("0123456789") != std::string::npos) return std::nullopt;
+  d.exponent = static_cast<int>((d.negative ? -*exponent : *exponent) - exponent_bias);
+  return numeric;
+}
+
+std::string numeric_text(const position::Element& element) {
+  std::optional<Numeric> numeric = read_numeric(element);
+  if (!numeric) refuse_position("expected a numeric");
+  const Decimal& d = numeric->decimal;
+  if (numeric->special == beyond + 1) return "NaN";
+  if (numeric->special != 0) return numeric->special > 0 ? "Infinity" : "-Infinity";
+  if (d.digits.empty()) return "0";
+  return fmt::format("{}0.{}e{}", d.negative ? "-" : "", d.digits, d.exponent);
+}
+
+void put_numeric(std::string& out, const Numeric& numeric) {
+  if (numeric.special == 0) return put_decimal(out, numeric.decimal);
+  put_numeric(out, numeric.special == beyond + 1 ? "NaN" : numeric.special > 0 ? "Infinity" : "-Infinity");
+}
+
+// An element as it was read.
+void put(std::string& out, const position::Element& element) {
+  if (auto numeric = read_numeric(element)) return put_numeric(out, *numeric);
+  struct Visitor {
+    std::string& out;
+    void operator()(std::monostate) { position::put_null(out); }
+    void operator()(bool value) { position::put(out, value); }
+    void operator()(std::int64_t value) { position::put(out, value); }
+    void operator()(float value) { position::put(out, value); }
+    void operator()(double value) { position::put(out, value); }
+    void operator()(const std::string& value) { position::put_string(out, value); }
+    void operator()(const position::Bytes& value) { position::put_bytes(out, value.bytes); }
+    void operator()(const position::Tuple&) { refuse_position("it has a tuple that is no numeric"); }
+  };
+  std::visit(Visitor{out}, element.value);
 }
 
 // ---- dates and times: YYYY-MM-DDTHH:MM:SS.nnnnnnnnnZ ----
@@ -317,6 +355,12 @@ void KeyCodec::append(std::string& out, std::size_t column, const pg::Field& val
     case Kind::text:
       return position::put_string(out, text);
   }
+}
+
+std::string renewed_position(std::string_view packed) {
+  std::string out;
+  for (const position::Element& element : position::read(packed)) put(out, element);
+  return out;
 }
 
 std::vector<std::string> KeyCodec::literals(std::string_view packed) const {

@@ -54,4 +54,8 @@ class KeyCodec {
   std::vector<Element> elements_;
 };
 
+// A position from a state in the form that append() gives now: former versions, and other implementations,
+// wrote some numbers in another one, and positions are compared by their bytes. Throws as literals() does.
+std::string renewed_position(std::string_view position);
+
 }  // namespace sluice::source_postgres
