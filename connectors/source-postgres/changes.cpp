@@ -165,6 +165,7 @@ Changes::Event Changes::apply(const pg::XLogData& data, Batch& out) {
     if (m->commit_lsn != begin_->final_lsn)
       throw unexpected(fmt::format("a commit at {} of a transaction that ends at {}", m->commit_lsn.text(),
                                    begin_->final_lsn.text()));
+    unsettled_.push_back(begin_->xid);
     begin_.reset();
     position_ = m->end_lsn;
     return Event::commit;
@@ -181,6 +182,33 @@ Changes::Event Changes::apply(const pg::XLogData& data, Batch& out) {
     return truncated_.empty() ? Event::none : Event::truncate;
   }
   return Event::none;
+}
+
+Snapshot Snapshot::parse(std::string_view text) {
+  Snapshot snapshot;
+  // first:end:running,running,…
+  std::vector<std::string> parts = text::split(text, ':');
+  auto number = [&](std::string_view digits) {
+    std::uint64_t value = 0;
+    auto [end, failure] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    if (failure != std::errc() || end != digits.data() + digits.size())
+      throw unexpected(fmt::format("\"{}\" as a snapshot", text));
+    return static_cast<std::uint32_t>(value);  // without the epoch
+  };
+  if (parts.size() != 3) throw unexpected(fmt::format("\"{}\" as a snapshot", text));
+  snapshot.end = number(parts[1]);
+  if (parts[2].empty()) return snapshot;
+  for (const std::string& xid : text::split(parts[2], ',')) snapshot.running.push_back(number(xid));
+  return snapshot;
+}
+
+bool Snapshot::sees(std::uint32_t xid) const {
+  return static_cast<std::int32_t>(xid - end) < 0 &&
+         std::find(running.begin(), running.end(), xid) == running.end();
+}
+
+void Changes::settle(const Snapshot& snapshot) {
+  std::erase_if(unsettled_, [&](std::uint32_t xid) { return snapshot.sees(xid); });
 }
 
 void Changes::check_width(const Relation& r, const pgoutput::Tuple& tuple) const {

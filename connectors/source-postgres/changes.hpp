@@ -31,6 +31,16 @@ struct DocumentOptions {
   pg::ValueOptions values;
 };
 
+// What a statement can see, as txid_current_snapshot() says; transactions by the 32 bits that the stream
+// tells.
+struct Snapshot {
+  std::uint32_t end = 0;  // later transactions had not begun
+  std::vector<std::uint32_t> running;
+
+  static Snapshot parse(std::string_view text);
+  bool sees(std::uint32_t xid) const;
+};
+
 // Turns the messages of a replication stream into documents. No I/O: bytes in, documents appended to a batch.
 class Changes {
  public:
@@ -58,6 +68,13 @@ class Changes {
   // End of the last commit, or where the stream started.
   pg::Lsn position() const { return position_; }
   void start_at(pg::Lsn position);
+
+  // Transactions that came by the stream, or await() added, of which it is not known that others see them:
+  // one is sent once its commit is in the log, which is before that, and long before if it waits for
+  // synchronous replication. settle() forgets those that `snapshot` sees.
+  const std::vector<std::uint32_t>& unsettled() const { return unsettled_; }
+  void await(std::uint32_t xid) { unsettled_.push_back(xid); }
+  void settle(const Snapshot& snapshot);
 
   // After Event::relation.
   const pg::pgoutput::Relation& changed_relation() const { return *changed_; }
@@ -98,6 +115,7 @@ class Changes {
   Captured* changed_table_ = nullptr;
   std::vector<cdc::TableName> truncated_;
   std::uint64_t documents_ = 0;
+  std::vector<std::uint32_t> unsettled_;
 };
 
 // The members of /_meta/source that are the same for all documents of a table: "schema":…,"table":… of

@@ -35,6 +35,10 @@ constexpr auto watermark_after = 500ms;  // doubled each time
 constexpr auto watermark_most = 5s;
 constexpr auto flush_after = 20ms;  // where commits wait for the next one to be flushed
 constexpr auto farewell = 2s;
+// What was sent and is not seen yet usually is at once; a chunk waits this long for it.
+constexpr auto settle_interval = 10ms;
+constexpr auto settle_patience = 1s;
+constexpr std::size_t most_unsettled = 50'000;
 constexpr std::size_t frames_a_turn = 4096;
 constexpr int reconnects = 10;
 
@@ -270,8 +274,12 @@ Task<pg::Lsn> Session::start_position() {
     if (settings_.features.create_slot) co_await recreate_slot(context_, *replication_, db, slot);
     co_await await_slot(context_, db, slot);
     pg::Lsn now = co_await server_position(db);
+    // What commits before that position is not sent, and may not be seen yet either.
+    for (std::uint32_t xid : co_await open_transactions(db)) changes_.await(xid);
     co_return now;
   }
+  if (!resumable_)  // a former session may have had them sent
+    for (std::uint32_t xid : co_await waiting_commits(db)) changes_.await(xid);
   co_await await_slot(context_, db, slot);
   std::optional<Slot> found = co_await load_slot(db, slot);
   pg::Lsn server = co_await server_position(db);
@@ -331,17 +339,14 @@ Task<> Session::drive(Scope& scope) {
     if (now >= checks_due_) co_await periodic_checks();
     if (now >= progress_due_) log_progress();
     if (BoundTable* table = backfill_.choose()) {
-      status("Backfilling tables" + backfill_.progress());
       co_await backfill(*table);
       continue;
     }
     if (once) break;
     status("Streaming change events");
-    Goal goal;
-    goal.until =
+    Clock::TimePoint end =
         std::min({context_.clock.now() + idle_interval, rediscovery_due_, checks_due_, progress_due_});
-    co_await relay(goal);
-    if (safe_ > output_.reported()) co_await checkpoint();
+    co_await stream_until(end);
   }
   if (once && !stop_) co_await checkpoint();
   co_await await_last_acknowledgements();
@@ -394,6 +399,13 @@ Task<> Session::relay(Goal goal) {
   if (goal.report && (commits_ > 0 || output_.uncommitted())) co_await checkpoint();
 }
 
+Task<> Session::stream_until(Clock::TimePoint end) {
+  Goal goal;
+  goal.until = end;
+  co_await relay(goal);
+  if (safe_ > output_.reported()) co_await checkpoint();
+}
+
 // Applies a frame. True if something has to be done before the next: attend().
 bool Session::take(const Stream::Frame& frame, const Goal& goal) {
   if (const auto* keepalive = std::get_if<pg::Keepalive>(&frame)) {
@@ -406,7 +418,7 @@ bool Session::take(const Stream::Frame& frame, const Goal& goal) {
     case Changes::Event::commit:
       safe_ = std::max(safe_, changes_.position());
       if (commits_++ == 0) first_commit_ = context_.clock.now();
-      return output_.full() || (goal.report && report_due());
+      return output_.full() || (goal.report && report_due()) || changes_.unsettled().size() >= most_unsettled;
     case Changes::Event::relation:
     case Changes::Event::truncate:
       return true;
@@ -423,6 +435,10 @@ Task<> Session::attend(const Goal& goal) {
     for (const cdc::TableName& table : changes_.truncated())
       context_.log.warn("a table was truncated, which is not captured: its documents stay",
                         kv("table", table.text()), kv("remedy", "raise the binding's backfill counter"));
+  if (changes_.unsettled().size() >= most_unsettled) {
+    Snapshot seen = co_await snapshot();
+    changes_.settle(seen);
+  }
   bool between = !changes_.in_transaction();
   if (goal.report && between && commits_ > 0 && (output_.full() || report_due()))
     co_await checkpoint();
@@ -521,8 +537,37 @@ Task<> Session::activate_pending() {
   co_await checkpoint();
 }
 
+Task<Snapshot> Session::snapshot() {
+  pg::Connection& db = *co_await database_.get();
+  pg::Rows rows = co_await db.query("SELECT txid_current_snapshot()");
+  co_return Snapshot::parse(rows.text(0, 0));
+}
+
+// Whether a chunk would see all that the stream has brought: else it would bring old rows back.
+Task<bool> Session::settle() {
+  Clock::TimePoint end = context_.clock.now() + settle_patience;
+  while (!changes_.unsettled().empty()) {
+    Snapshot seen = co_await snapshot();
+    changes_.settle(seen);
+    if (changes_.unsettled().empty()) break;
+    if (context_.clock.now() >= end) co_return false;
+    co_await context_.clock.sleep(settle_interval);
+  }
+  co_return true;
+}
+
 // A chunk, and with it every change up to a fence that was sampled after it.
 Task<> Session::backfill(BoundTable& table) {
+  bool settled = co_await settle();
+  if (!settled) {
+    status(
+        fmt::format("Waiting to read tables until {} open transactions have ended, or their commits are let "
+                    "through by synchronous replication",
+                    changes_.unsettled().size()));
+    co_await stream_until(context_.clock.now() + settle_patience);
+    co_return;
+  }
+  status("Backfilling tables" + backfill_.progress());
   co_await backfill_.read_chunk(database_, table);
   output_.bind();
   std::vector<protocol::capture::SourcedSchema> schemas = inventory_.take_schemas(table);

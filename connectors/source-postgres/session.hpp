@@ -44,6 +44,7 @@ class Session {
 
   // The stream. A Goal says until when it is read.
   Task<> relay(Goal goal);
+  Task<> stream_until(Clock::TimePoint end);
   Task<pg::Lsn> fence();
   bool reached(const Goal& goal) const;
   bool take(const Stream::Frame& frame, const Goal& goal);
@@ -55,6 +56,8 @@ class Session {
   Task<> on_relation();
   Task<> write_watermark();
 
+  Task<Snapshot> snapshot();
+  Task<bool> settle();
   Task<> backfill(BoundTable& table);
   Task<> activate_pending();
   void lose(BoundTable& table);

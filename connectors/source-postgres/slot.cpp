@@ -42,6 +42,15 @@ std::vector<std::optional<std::string>> one(std::string parameter) {
   return parameters;
 }
 
+std::vector<std::uint32_t> xids_of(const pg::Rows& rows) {
+  std::vector<std::uint32_t> xids(rows.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    std::string_view xid = rows.at(i, 0).value();
+    std::from_chars(xid.data(), xid.data() + xid.size(), xids[i]);
+  }
+  return xids;
+}
+
 // Transactions that the creation of a slot waits for.
 Task<> report_oldest(Context& context, pg::Connection& db) {
   pg::Rows rows = co_await db.query(
@@ -113,6 +122,24 @@ Task<pg::Lsn> server_position(pg::Connection& db) { return fence_position(db, fa
 Task<bool> commits_asynchronously(pg::Connection& db) {
   pg::Rows rows = co_await db.query("SHOW synchronous_commit");
   co_return rows.text(0, 0) == "off";
+}
+
+// Each holds a lock on its own id until others see how it ended; a snapshot does not tell of the youngest.
+Task<std::vector<std::uint32_t>> open_transactions(pg::Connection& db) {
+  pg::Rows rows = co_await db.query(
+      "SELECT l.transactionid FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = "
+      "l.pid LEFT JOIN pg_catalog.pg_database d ON d.oid = a.datid WHERE l.locktype = 'transactionid' AND "
+      "l.mode "
+      "= 'ExclusiveLock' AND coalesce(d.datname, current_database()) = current_database()");
+  co_return xids_of(rows);
+}
+
+Task<std::vector<std::uint32_t>> waiting_commits(pg::Connection& db) {
+  pg::Rows rows = co_await db.query(
+      "SELECT backend_xid FROM pg_catalog.pg_stat_activity WHERE wait_event = 'SyncRep' AND backend_xid IS "
+      "NOT "
+      "NULL");
+  co_return xids_of(rows);
 }
 
 Task<std::chrono::milliseconds> sender_timeout(pg::Connection& db) {

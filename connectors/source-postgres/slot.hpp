@@ -1,8 +1,10 @@
 #pragma once
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "sluice/async/context.hpp"
 #include "sluice/base/error.hpp"
@@ -31,6 +33,11 @@ Task<pg::Lsn> server_position(pg::Connection& db);
 // inserted, which the stream passes once that is flushed.
 Task<pg::Lsn> fence_position(pg::Connection& db, bool asynchronous_commits);
 Task<bool> commits_asynchronously(pg::Connection& db);
+// Transactions of this database that have written and not ended.
+Task<std::vector<std::uint32_t>> open_transactions(pg::Connection& db);
+// Those of them whose commit is in the log, but waits for synchronous replication; as far as the role may
+// know.
+Task<std::vector<std::uint32_t>> waiting_commits(pg::Connection& db);
 // How long a walsender of this role hears nothing before it gives up; 0: for ever.
 Task<std::chrono::milliseconds> sender_timeout(pg::Connection& db);
 

@@ -1,5 +1,6 @@
 #include <set>
 
+#include "source-postgres/changes.hpp"
 #include "source-postgres/source_postgres.hpp"
 #include "support.hpp"
 
@@ -82,6 +83,110 @@ TEST_F(Recovery, ATableThatMayNotBeReadAnyMoreIsSaidWithTheWayOut) {
   EXPECT_NE(all.error->hint().find("select every column of the table"), std::string::npos)
       << all.error->hint();
   sql("DROP OWNED BY " + as_user_ + "; DROP ROLE " + as_user_);
+}
+
+// While commits wait for a standby that does not exist, they are in the log, and sent, but seen by nobody.
+class SynchronousReplication : public Recovery {
+ protected:
+  ~SynchronousReplication() override {
+    sql("ALTER SYSTEM RESET synchronous_standby_names");
+    sql("SELECT pg_reload_conf()");
+  }
+  static Task<> hold(Context& context, pg::Connection& db) {
+    co_await db.run("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+    co_await db.run("SELECT pg_reload_conf()");
+    co_await context.clock.sleep(std::chrono::milliseconds(50));  // until the others have heard of it
+  }
+  static Task<> release(pg::Connection& db) {
+    co_await db.run("ALTER SYSTEM RESET synchronous_standby_names");
+    co_await db.run("SELECT pg_reload_conf()");
+  }
+  static Task<> change(pg::Connection& writer) {
+    co_await writer.run("UPDATE test.t SET data = 'new' WHERE id = 300");
+  }
+  // Until the change is in the log.
+  static Task<> await_change(Context& context, pg::Connection& db) {
+    for (;;) {
+      pg::Rows rows = co_await db.query("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
+      if (rows.text(0, 0) == "1") co_return;
+      co_await context.clock.sleep(std::chrono::milliseconds(5));
+    }
+  }
+  // The capture waits, although more is to be read; then it reads to the end.
+  Task<> finish(Runtime& runtime, pg::Connection& db) {
+    co_await runtime.until([&] { return logged().find("synchronous replication") != std::string::npos; });
+    EXPECT_LT(runtime.transcript.documents.size(), 300u);
+    co_await release(db);
+    co_await runtime.until(
+        [&] { return runtime.transcript.states.back().find("\"Active\"") != std::string::npos; });
+    runtime.stop();
+  }
+  void expect_new(const Transcript& transcript) {
+    EXPECT_FALSE(transcript.error);
+    Collection collection({"/id"});
+    for (const Document& document : transcript.documents) collection.add(document.json);
+    EXPECT_EQ(collection.rows.size(), 300u);
+    EXPECT_EQ(collection.rows["300 "]["data"], "\"new\"");
+  }
+
+  Task<> change_while_reading(Context& context, Runtime& runtime, pg::Connection& db,
+                              pg::Connection& writer) {
+    co_await runtime.until([&] { return runtime.transcript.committed() > 0; });
+    co_await hold(context, db);
+    co_await all(change(writer), finish(runtime, db));
+  }
+  Task<> start_after_change(Context& context, Runtime& runtime, pg::Connection& db) {
+    co_await await_change(context, db);
+    co_await all(runtime.run(), finish(runtime, db));
+  }
+};
+
+constexpr const char* rows_of_old =
+    "CREATE TABLE test.t (id int PRIMARY KEY, data text); INSERT INTO test.t SELECT i, 'old' FROM "
+    "generate_series(1, 300) i";
+
+TEST_F(SynchronousReplication, AChunkDoesNotBringBackARowWhoseChangeWasSent) {
+  sql(rows_of_old);
+  run([&](Context& context) -> Task<> {
+    auto connector = source_postgres::make_source_postgres(context);
+    Table table{.name = "t", .resource = R"("mode":"Normal")"};
+    Runtime runtime(context, *connector, open({table}, {{"backfill_chunk_size", "1"}}), false);
+    auto db = co_await pg::Connection::connect(context, database_.options());
+    auto writer = co_await pg::Connection::connect(context, database_.options());
+    co_await all(runtime.run(), change_while_reading(context, runtime, *db, *writer));
+    expect_new(runtime.transcript);
+  });
+}
+
+TEST_F(SynchronousReplication, AChunkDoesNotReadARowWhoseChangeCameBeforeTheStart) {
+  sql(rows_of_old);
+  sql("SELECT pg_create_logical_replication_slot('" + slot_ + "', 'pgoutput')");
+  run([&](Context& context) -> Task<> {
+    auto connector = source_postgres::make_source_postgres(context);
+    Members members{{"feature_flags", "\"no_create_replication_slot\""}, {"read_only_capture", "true"}};
+    Runtime runtime(context, *connector, open({{.name = "t"}}, members), false);
+    auto db = co_await pg::Connection::connect(context, database_.options());
+    auto writer = co_await pg::Connection::connect(context, database_.options());
+    co_await hold(context, *db);
+    co_await all(change(*writer), start_after_change(context, runtime, *db));
+    expect_new(runtime.transcript);
+  });
+}
+
+TEST(Snapshots, TellWhatTheyDoNotSee) {
+  using source_postgres::Snapshot;
+  Snapshot none = Snapshot::parse("4294967400:4294967400:");
+  EXPECT_TRUE(none.sees(103));
+  EXPECT_TRUE(none.sees(4'294'967'290u));  // of the epoch before
+  EXPECT_FALSE(none.sees(104));
+  Snapshot some = Snapshot::parse("100:200:100,150");
+  EXPECT_TRUE(some.sees(99));
+  EXPECT_FALSE(some.sees(100));
+  EXPECT_TRUE(some.sees(149));
+  EXPECT_FALSE(some.sees(150));
+  EXPECT_FALSE(some.sees(200));
+  for (const char* bad : {"", "1:2", "1:x:", "1:2:3,", "1:2:3:4"})
+    EXPECT_THROW(Snapshot::parse(bad), Error) << bad;
 }
 
 TEST_F(Recovery, AStreamIsNotOpenedAgainOnASlotThatWasCreatedAnew) {
