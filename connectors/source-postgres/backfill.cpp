@@ -158,11 +158,16 @@ void Backfill::resume() {
   }
 }
 
-bool Backfill::start_pending() {
+bool Backfill::only_changes(const BoundTable& table) const {
+  return settings_.skips_backfill(table.binding.name) ||
+         table.binding.resource.mode == cdc::BackfillMode::only_changes;
+}
+
+bool Backfill::start_pending(bool only_changes) {
   bool any = false;
   for (BoundTable& table : inventory_.tables()) {
     const cdc::TableState* state = state_.find(table.binding.state_key);
-    if (state == nullptr) continue;
+    if (state == nullptr || (only_changes && !this->only_changes(table))) continue;
     if (state->mode == TableMode::missing && table.found) {
       context_.log.info("the table has come back and is read again", kv("table", table.binding.name.text()));
       state_.change(table.binding.state_key) = cdc::TableState();
@@ -191,7 +196,7 @@ void Backfill::start(BoundTable& table) {
   state.metadata_json = metadata.text();
   std::vector<std::string> key = binding.scan_key();
   if (!key.empty()) state.key_columns = key;
-  if (settings_.skips_backfill(binding.name) || binding.resource.mode == cdc::BackfillMode::only_changes) {
+  if (only_changes(table)) {
     state.mode = TableMode::active;
   } else {
     state.mode = scan_mode(table, key);

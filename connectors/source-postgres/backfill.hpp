@@ -21,8 +21,9 @@ class Backfill {
 
   // Takes up what the state says of tables that have been started before.
   void resume();
-  // Starts pending tables; those that were missing and are found again become pending first. True if any was.
-  bool start_pending();
+  // Starts pending tables, or those of them of which only changes are captured; those that were missing and
+  // are found again become pending first. True if any was.
+  bool start_pending(bool only_changes = false);
   // A table is to be read again from its start.
   void restart(BoundTable& table);
 
@@ -38,6 +39,7 @@ class Backfill {
   struct Chunk;
 
   void start(BoundTable& table);
+  bool only_changes(const BoundTable& table) const;
   cdc::TableMode scan_mode(const BoundTable& table, const std::vector<std::string>& key) const;
   KeyCodec codec(const BoundTable& table, const std::vector<std::string>& key) const;
   void check_key(const BoundTable& table, const std::vector<std::string>& key, bool precise) const;

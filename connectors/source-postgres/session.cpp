@@ -325,6 +325,10 @@ Task<> Session::drive(Scope& scope) {
   bool once = io_.stop_when_caught_up;
   if (!resumable_) {
     status("Catching up on changes");
+    // Who names a position to begin at wants the changes from there; else they begin where the stream has
+    // caught up.
+    bool from_position = !state_.cursor_json() && settings_.features.initial_cursor;
+    if (from_position && backfill_.start_pending(true)) changes_.refresh();
     Goal goal;
     goal.fence = co_await fence();
     goal.report = !once;

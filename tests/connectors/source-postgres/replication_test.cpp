@@ -476,8 +476,22 @@ TEST_F(Source, ACaptureCanBeTakenOverAtAPosition) {
   sql("INSERT INTO test.t VALUES (2)");
   Transcript all = capture({{.name = "t", .resource = R"("mode":"Only Changes")"}},
                            {{"feature_flags", "\"initial_backfill_cursor=" + lsn + "\""}});
-  EXPECT_EQ(all.documents.size(), 0u);  // activated where the stream had caught up
+  EXPECT_EQ(changes(all), "c {\"id\":2}\n");
   EXPECT_EQ(at(all.states.back(), "/bindingStateV1/test%2Ft/mode"), "\"Active\"");
+}
+
+TEST_F(Source, TablesOfWhichNothingIsSkippedAreReadAfterATakeover) {
+  sql("CREATE TABLE test.a (id int PRIMARY KEY); INSERT INTO test.a VALUES (1); CREATE TABLE test.b (id int "
+      "PRIMARY KEY); INSERT INTO test.b VALUES (1)");
+  std::string lsn =
+      sql("SELECT lsn FROM pg_create_logical_replication_slot('" + slot_ + "', 'pgoutput')").text(0, 0);
+  sql("INSERT INTO test.a VALUES (2); INSERT INTO test.b VALUES (2)");
+  Transcript all = capture(
+      {{.name = "a"}, {.name = "b"}},
+      {{"feature_flags", "\"initial_backfill_cursor=" + lsn + "\""}, {"skip_backfills", "\"test.a\""}});
+  EXPECT_EQ(changes(all, 0), "c {\"id\":2}\n");
+  EXPECT_EQ(changes(all, 1), "c {\"id\":1}\nc {\"id\":2}\n");
+  EXPECT_EQ(at(all.documents.at(1).json, "/_meta/source/snapshot"), "true");
 }
 
 TEST_F(Source, TheEndOfAcknowledgementsEndsTheSessionAtACheckpoint) {
