@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <functional>
 
+#include "sluice/base/error.hpp"
 #include "source-postgres/discover.hpp"
 
 namespace sluice::source_postgres {
 namespace {
+
+constexpr auto long_idle = std::chrono::seconds(30);
 
 void add_column(std::string& out, const std::string& name, pg::Oid type, std::int32_t typmod) {
   if (!out.empty()) out += ',';
@@ -39,10 +42,20 @@ std::string shape(const pg::pgoutput::Relation& relation) {
 }
 
 Task<pg::Connection*> Database::get() {
+  bool idle = context_.clock.now() - last_used_ > long_idle;
+  if (connection_ && !connection_->broken() && idle) {
+    try {
+      co_await connection_->run("SELECT 1");
+    } catch (const Error& e) {
+      context_.log.info("the query connection was lost and is opened again", kv("cause", e.what()));
+      connection_.reset();
+    }
+  }
   if (!connection_ || connection_->broken()) {
     connection_.reset();
     connection_ = co_await connect(context_, settings_);
   }
+  last_used_ = context_.clock.now();
   co_return connection_.get();
 }
 

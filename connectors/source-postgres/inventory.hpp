@@ -23,7 +23,7 @@ struct BoundTable : Captured {
   bool explained = false;
 };
 
-// The query connection of a session, opened anew when it was lost.
+// The query connection of a session, opened anew when it was lost; one that was idle for long is tried first.
 class Database {
  public:
   Database(Context& context, const Settings& settings) : context_(context), settings_(settings) {}
@@ -33,6 +33,7 @@ class Database {
   Context& context_;
   const Settings& settings_;
   std::unique_ptr<pg::Connection> connection_;
+  Clock::TimePoint last_used_;
 };
 
 // What a session knows about its tables: bindings, discovered details, types.

@@ -161,6 +161,7 @@ Task<> Session::work(Scope& scope) {
   Backoff backoff(1s, 60s, 0.2, random_());
   for (int left = reconnects;; --left) {
     std::optional<Error> failure;
+    pg::Lsn reported = output_.reported();
     try {
       co_await replicate();
     } catch (const Error& e) {
@@ -169,8 +170,14 @@ Task<> Session::work(Scope& scope) {
     stream_.reset();
     replication_.reset();
     if (!failure) break;
-    bool again = failure->kind() == Error::Kind::transient && resumable_ && !output_.bound() && left > 0;
+    bool progress = output_.reported() > reported;
+    bool again =
+        failure->kind() == Error::Kind::transient && resumable_ && !output_.bound() && (progress || left > 0);
     if (!again) throw *failure;
+    if (progress) {  // this is another failure than the last
+      left = reconnects;
+      backoff.reset();
+    }
     output_.drop_batch();
     safe_ = output_.reported();
     interruptible_ = true;
