@@ -479,12 +479,14 @@ Task<std::optional<Stream::Frame>> Session::wait(Goal& goal) {
     Clock::TimePoint due = output_.last_checkpoint() + checkpoint_interval;
     if (now >= due) {
       co_await checkpoint();
+      stream_->resume_listening();
       co_return frame;
     }
     deadline = std::min(deadline, due);
   }
   if (goal.fence) {
     co_await press(goal, now);
+    stream_->resume_listening();
     deadline = std::min(deadline, goal.ask_at);
   }
   interruptible_ = goal.report && between && commits_ == 0 && !output_.uncommitted();
@@ -517,10 +519,12 @@ Task<> Session::write_watermark() {
   pg::Connection& db = *co_await database_.get();
   const cdc::TableName& table = settings_.watermarks;
   std::string value = fmt::format("'{:016x}{:016x}'", random_(), random_());
-  co_await db.run("BEGIN; SET LOCAL synchronous_commit = on; INSERT INTO " +
+  // One implicit transaction, of which nothing is left if it fails. "local": flushed, whoever waits for
+  // standbys.
+  co_await db.run("SELECT set_config('synchronous_commit', 'local', true); INSERT INTO " +
                   pg::quote_table(table.schema, table.table) + " (slot, watermark) VALUES (" +
                   pg::quote_literal(settings_.config.advanced.slot) + ", " + value +
-                  ") ON CONFLICT (slot) DO UPDATE SET watermark = " + value + "; COMMIT");
+                  ") ON CONFLICT (slot) DO UPDATE SET watermark = " + value);
   context_.log.debug("watermark written", kv("table", table.text()));
 }
 

@@ -35,7 +35,7 @@ Task<> Stream::start(std::string slot, std::string publication, pg::Lsn from) {
   for (char c : pg::quote_identifier(publication)) names += c == '\'' ? "''" : std::string(1, c);
   command += names + "')";
   co_await replication_.start_replication(std::move(command));
-  heard_ = last_read_ = context_.clock.now();
+  heard_ = last_read_ = listened_ = context_.clock.now();
 }
 
 std::optional<Stream::Frame> Stream::take(std::string_view bytes) {
@@ -64,7 +64,7 @@ Task<std::optional<Stream::Frame>> Stream::next(Clock::TimePoint deadline) {
   std::optional<Frame> frame;
   auto timed = co_await replication_.next_copy_until(std::min(deadline, heard_ + longest_silence));
   if (timed.ended) throw Error(Error::Kind::transient, "the server ended the replication stream");
-  now = last_read_ = context_.clock.now();
+  now = last_read_ = listened_ = context_.clock.now();
   if (timed.row) {
     heard_ = now;
     frame = take(*timed.row);
@@ -77,7 +77,11 @@ Task<std::optional<Stream::Frame>> Stream::next(Clock::TimePoint deadline) {
   co_return frame;
 }
 
-void Stream::resume_listening() { heard_ = context_.clock.now(); }
+void Stream::resume_listening() {
+  Clock::TimePoint now = context_.clock.now();
+  heard_ = std::min(now, heard_ + (now - listened_));
+  listened_ = now;
+}
 
 std::string Stream::status(bool ask) const {
   std::int64_t now_us = context_.clock.unix_nanoseconds() / 1000 - unix_seconds_of_2000 * 1'000'000;
@@ -101,7 +105,5 @@ void Stream::ask() {
 }
 
 void Stream::confirm(pg::Lsn acknowledged) { confirmed_ = std::max(confirmed_, acknowledged); }
-
-Task<> Stream::confirm_now() { co_await replication_.send_copy(status(false)); }
 
 }  // namespace sluice::source_postgres

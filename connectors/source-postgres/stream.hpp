@@ -28,7 +28,7 @@ class Stream {
   // Waits for one until `deadline`: nothing if none came. Throws Error{transient} if the server ends the
   // stream, or is silent for two minutes although asked for an answer every ten seconds.
   Task<std::optional<Frame>> next(Clock::TimePoint deadline);
-  // The reader was busy with something else: silence counts from now on.
+  // The reader was busy with something else since it last waited for a frame: that was no silence.
   void resume_listening();
 
   // Sends status updates until cancelled: at once, every ten seconds or as the server's patience demands,
@@ -39,8 +39,6 @@ class Stream {
   // The position that may be confirmed to the slot. Never goes back.
   void confirm(pg::Lsn acknowledged);
   pg::Lsn confirmed() const { return confirmed_; }
-  // Sends the confirmed position now; for the end of a session, when keep_alive() has ended.
-  Task<> confirm_now();
 
  private:
   std::optional<Frame> take(std::string_view bytes);
@@ -53,7 +51,8 @@ class Stream {
   Clock::Duration interval_;  // of status updates
   bool ask_ = true, answer_ = false;
   Clock::TimePoint heard_, last_read_;
-  std::size_t burst_ = 0;  // frames since the reader last had to wait
+  Clock::TimePoint listened_;  // when the reader last waited, or was excused
+  std::size_t burst_ = 0;      // frames since the reader last had to wait
 };
 
 }  // namespace sluice::source_postgres

@@ -1,12 +1,18 @@
+#include <signal.h>
+
 #include <set>
 
+#include "sluice/testing/fake_clock.hpp"
 #include "source-postgres/changes.hpp"
+#include "source-postgres/inventory.hpp"
 #include "source-postgres/source_postgres.hpp"
 #include "support.hpp"
 
 // Connections that are lost and servers that do something else at awkward moments: nothing may be missing.
 namespace sluice::source_test {
 namespace {
+
+using namespace std::chrono_literals;
 
 class Recovery : public Source {
  protected:
@@ -83,6 +89,140 @@ TEST_F(Recovery, ATableThatMayNotBeReadAnyMoreIsSaidWithTheWayOut) {
   EXPECT_NE(all.error->hint().find("select every column of the table"), std::string::npos)
       << all.error->hint();
   sql("DROP OWNED BY " + as_user_ + "; DROP ROLE " + as_user_);
+}
+
+// The same by a clock of its own, which goes `pace_` while a millisecond goes by outside.
+class Timing : public Recovery {
+ public:
+  template <class Body>
+  void run_at_pace(Body body) {
+    CpuPool pool(1);
+    testing::run([&](Loop& loop) -> Task<> {
+      Context context(loop.executor(), pool, clock_, log());
+      done_ = false;
+      co_await all(tick(), finish(body(context)));
+    });
+  }
+  Task<> tick() {
+    SteadyClock outside;
+    while (!done_) {
+      co_await outside.sleep(1ms);
+      clock_.advance(pace_);
+    }
+  }
+  Task<> finish(Task<> body) {
+    co_await std::move(body);
+    done_ = true;
+  }
+  // Until the capture only streams.
+  static Task<> await_active(Runtime& runtime) {
+    co_await runtime.until([&] {
+      const auto& states = runtime.transcript.states;
+      return !states.empty() && states.back().find("\"Active\"") != std::string::npos;
+    });
+  }
+  Task<> await_line(Runtime& runtime, std::string line) {
+    co_await runtime.until([&] { return logged().find(line) != std::string::npos; });
+  }
+
+  testing::FakeClock clock_;
+  Clock::Duration pace_ = 1ms;
+  bool done_ = false;
+};
+
+TEST_F(Timing, TheQueryConnectionIsOpenedAgainWhenItWasLostWhileIdle) {
+  run_at_pace([&](Context& context) -> Task<> {
+    source_postgres::Settings settings = source_postgres::parse_settings(config());
+    source_postgres::Database database(context, settings);
+    pg::Connection* first = co_await database.get();
+    co_await first->run("SELECT 1");
+    auto other = co_await pg::Connection::connect(context, database_.options());
+    co_await other->run("SELECT pg_terminate_backend(" + std::to_string(first->backend_pid()) + ", 5000)");
+    clock_.advance(31s);
+    pg::Connection* second = co_await database.get();
+    pg::Rows rows = co_await second->run("SELECT 2");
+    EXPECT_EQ(rows.text(0, 0), "2");
+  });
+}
+
+TEST_F(Timing, AStreamMayBeLostAnyNumberOfTimesIfThereIsProgressBetween) {
+  sql("CREATE TABLE test.t (id int PRIMARY KEY)");
+  pace_ = 50ms;
+  run_at_pace([&](Context& context) -> Task<> {
+    auto connector = source_postgres::make_source_postgres(context);
+    Runtime runtime(context, *connector, open({{.name = "t"}}), false);
+    auto db = co_await pg::Connection::connect(context, database_.options());
+    auto script = [](Runtime& r, pg::Connection& c, std::string kill) -> Task<> {
+      co_await await_active(r);
+      for (std::size_t i = 1; i <= 12; ++i) {
+        co_await c.run("INSERT INTO test.t VALUES (" + std::to_string(i) + ")");
+        co_await r.until([&] { return r.transcript.committed() == i; });
+        co_await c.run(kill);
+      }
+      co_await c.run("INSERT INTO test.t VALUES (0)");
+      co_await r.until([&] { return r.transcript.committed() == 13; });
+      r.stop();
+    };
+    co_await all(runtime.run(), script(runtime, *db,
+                                       "SELECT pg_terminate_backend(active_pid, 5000) FROM "
+                                       "pg_replication_slots WHERE slot_name = '" +
+                                           slot_ + "'"));
+    EXPECT_FALSE(runtime.transcript.error) << runtime.transcript.error->what();
+  });
+}
+
+TEST_F(Timing, ASlowConsumerIsNoSilenceOfTheServer) {
+  sql("CREATE TABLE test.t (id int PRIMARY KEY, data text)");
+  capture({{.name = "t"}});
+  run_at_pace([&](Context& context) -> Task<> {
+    auto connector = source_postgres::make_source_postgres(context);
+    Runtime runtime(context, *connector, open({{.name = "t"}}), false);
+    auto db = co_await pg::Connection::connect(context, database_.options());
+    auto script = [](Timing& t, Runtime& r, pg::Connection& c) -> Task<> {
+      co_await r.until([&] { return r.transcript.patches.size() >= 3; });
+      r.paused = true;
+      SteadyClock outside;
+      for (int i = 0; i < 40; ++i) {  // 12 MB, a checkpoint each: the channel is full before the end
+        co_await c.run("INSERT INTO test.t VALUES (" + std::to_string(i) + ", repeat('x', 300000))");
+        co_await outside.sleep(20ms);
+      }
+      t.clock_.advance(3min);
+      r.resume();
+      co_await r.until([&] { return r.transcript.committed() == 40; });
+      r.stop();
+    };
+    co_await all(runtime.run(), script(*this, runtime, *db));
+    EXPECT_FALSE(runtime.transcript.error) << runtime.transcript.error->what();
+    EXPECT_EQ(logged().find("no message came"), std::string::npos);
+  });
+}
+
+TEST_F(Timing, ASilentServerIsNoticedInAQuietCapture) {
+  sql("CREATE TABLE test.t (id int PRIMARY KEY)");
+  run_at_pace([&](Context& context) -> Task<> {
+    auto connector = source_postgres::make_source_postgres(context);
+    Runtime runtime(context, *connector, open({{.name = "t"}}), false);
+    auto db = co_await pg::Connection::connect(context, database_.options());
+    auto script = [](Timing& t, Runtime& r, pg::Connection& c, std::string slot) -> Task<> {
+      co_await await_active(r);
+      pg::Rows rows = co_await c.run("SELECT active_pid FROM pg_replication_slots WHERE slot_name = " + slot);
+      pid_t sender = std::stoi(rows.text(0, 0));
+      testing::require(::kill(sender, SIGSTOP) == 0);
+      t.pace_ = 50ms;
+      try {
+        co_await t.await_line(r, "no message came on the replication connection for two minutes");
+      } catch (...) {
+        ::kill(sender, SIGCONT);
+        throw;
+      }
+      ::kill(sender, SIGCONT);
+      co_await c.run("INSERT INTO test.t VALUES (1)");
+      co_await r.until([&] { return r.transcript.committed() == 1; });
+      r.stop();
+    };
+    co_await all(runtime.run(), script(*this, runtime, *db, pg::quote_literal(slot_)));
+    EXPECT_FALSE(runtime.transcript.error) << runtime.transcript.error->what();
+  });
 }
 
 // While commits wait for a standby that does not exist, they are in the log, and sent, but seen by nobody.
@@ -171,6 +311,19 @@ TEST_F(SynchronousReplication, AChunkDoesNotReadARowWhoseChangeCameBeforeTheStar
     co_await all(change(*writer), start_after_change(context, runtime, *db));
     expect_new(runtime.transcript);
   });
+}
+
+TEST_F(SynchronousReplication, AWatermarkDoesNotWaitForIt) {
+  sql("ALTER DATABASE " + database_.name() + " SET synchronous_commit = off");
+  sql("CREATE TABLE test.t (id int PRIMARY KEY, data text)");
+  capture({{.name = "t"}});
+  run([&](Context& context) -> Task<> {
+    auto db = co_await pg::Connection::connect(context, database_.options());
+    co_await hold(context, *db);
+  });
+  sql("INSERT INTO test.t VALUES (1)");
+  EXPECT_EQ(capture({{.name = "t"}}).documents.size(), 1u);
+  EXPECT_NE(sql("SELECT watermark FROM public.flow_watermarks").text(0, 0), "existence check");
 }
 
 TEST(Snapshots, TellWhatTheyDoNotSee) {
