@@ -265,6 +265,8 @@ void check_identity(const Binding& binding, const Table& table, const Publicatio
              kv("cause", message), kv("remedy", remedy));
 }
 
+bool has_identity(const Table& table) { return table.identity == 'f' || !table.identity_columns.empty(); }
+
 // P-11.
 void check_columns(const Table& table, cdc::Problems& problems) {
   if (table.find("_meta") != nullptr)
@@ -296,9 +298,10 @@ Task<> check_tables(pg::Connection& db, const Settings& settings, const Log& log
   for (const Binding& binding : bindings) names.push_back(binding.name);
   std::vector<Table> tables = co_await load_tables(db, publication, std::move(names));
   for (const Binding& binding : bindings) {
-    auto found =
-        std::find_if(tables.begin(), tables.end(), [&](const Table& t) { return t.name == binding.name; });
-    const Table* table = found == tables.end() ? nullptr : &*found;
+    auto found = std::lower_bound(tables.begin(), tables.end(), binding.name,
+                                  [](const Table& t, const cdc::TableName& name) { return t.name < name; });
+    bool there = found != tables.end() && found->name == binding.name;
+    const Table* table = there ? &*found : nullptr;
     if (!check_access(binding, access[binding.name], table, problems)) continue;
     check_columns(*table, problems);
     check_identity(binding, *table, publication, log, problems);
@@ -306,6 +309,14 @@ Task<> check_tables(pg::Connection& db, const Settings& settings, const Log& log
     if (!check_partitioning(*table, publication, settings, problems)) continue;
     std::string add = "ALTER PUBLICATION " + pg::quote_identifier(settings.config.advanced.publication) +
                       " ADD TABLE " + quoted(binding.name);
+    if (!has_identity(*table) && (publication.updates || publication.deletes)) {
+      problems.add(
+          fmt::format("table {} is not in publication \"{}\", and has no replica identity, without which the "
+                      "server would refuse updates and deletions of published tables: run ALTER TABLE {} "
+                      "REPLICA IDENTITY FULL (or add a primary key), then {}",
+                      binding.name.text(), settings.config.advanced.publication, quoted(binding.name), add));
+      continue;
+    }
     std::optional<Error> failure = co_await attempt(db, add);  // P-08
     if (failure)
       problems.add(

@@ -299,5 +299,29 @@ TEST(Config, AcceptsEveryProperty) {
   EXPECT_TRUE(settings.skips_backfill({"any", "table"}));
 }
 
+TEST_F(Source, ATableWithoutIdentityIsNotPublishedBehindItsUsersBack) {
+  sql("CREATE TABLE test.keyless (id int); INSERT INTO test.keyless VALUES (1); CREATE TABLE test.keyed (id "
+      "int "
+      "PRIMARY KEY); DROP PUBLICATION flow_publication; CREATE PUBLICATION few FOR TABLE "
+      "public.flow_watermarks");
+  Members some{{"publicationName", "\"few\""}};
+  std::vector<Table> tables{{.name = "keyless", .key = {}, .resource = R"("mode":"Without Primary Key")"},
+                            {.name = "keyed"}};
+  std::string failure = validate(tables, some);
+  EXPECT_NE(failure.find("run ALTER TABLE \"test\".\"keyless\" REPLICA IDENTITY FULL (or add a primary key), "
+                         "then ALTER PUBLICATION \"few\" ADD TABLE \"test\".\"keyless\""),
+            std::string::npos)
+      << failure;
+  sql("UPDATE test.keyless SET id = 2");
+  EXPECT_EQ(
+      sql("SELECT string_agg(tablename, ',' ORDER BY tablename) FROM pg_publication_tables WHERE pubname = "
+          "'few'")
+          .text(0, 0),
+      "flow_watermarks,keyed");
+  sql("ALTER TABLE test.keyless REPLICA IDENTITY FULL");
+  EXPECT_EQ(validate(tables, some), "(none)");
+  sql("UPDATE test.keyless SET id = 3");
+}
+
 }  // namespace
 }  // namespace sluice::source_test
