@@ -222,7 +222,7 @@ KeyCodec Backfill::codec(const BoundTable& table, const std::vector<std::string>
                     "Discover the table again and raise the backfill counter of its binding.");
     types.push_back(column->type);
   }
-  return KeyCodec(inventory_.types(), types);
+  return KeyCodec(inventory_.types(), types, settings_.features.server_timezone);
 }
 
 // What rules a key out for scans: rows would be left out silently.

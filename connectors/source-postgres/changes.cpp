@@ -134,7 +134,7 @@ void Changes::prepare(Relation& r) {
       r.scan.push_back(place(column));
       types.push_back(r.definition.columns[r.scan.back()].type);
     }
-    r.codec = KeyCodec(types_, types);
+    r.codec = KeyCodec(types_, types, options_.server_timezone);
   }
   r.source = source_members({r.definition.schema, r.definition.table}, false);
   r.writer.emplace(types_, row_columns(table, r.definition.columns), options_.values);

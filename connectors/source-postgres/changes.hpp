@@ -28,6 +28,7 @@ struct Captured {
 struct DocumentOptions {
   std::string tag;  // of /_meta/source, or empty
   bool key_change_as_delete_insert = true;
+  bool server_timezone = false;
   pg::ValueOptions values;
 };
 

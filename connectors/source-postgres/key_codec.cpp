@@ -266,7 +266,7 @@ std::string float_text(T value) {
 
 }  // namespace
 
-KeyCodec::KeyCodec(const pg::TypeCatalog& types, const std::vector<pg::Oid>& columns) {
+KeyCodec::KeyCodec(const pg::TypeCatalog& types, const std::vector<pg::Oid>& columns, bool server_timezone) {
   for (pg::Oid column : columns) {
     const pg::Type* declared = types.find(column);
     const pg::Type* base = types.resolve(column);
@@ -295,8 +295,10 @@ KeyCodec::KeyCodec(const pg::TypeCatalog& types, const std::vector<pg::Oid>& col
         break;
       case oid::date:
       case oid::timestamp:
-      case oid::timestamptz:
         kind = Kind::temporal;
+        break;
+      case oid::timestamptz:
+        kind = server_timezone ? Kind::text : Kind::temporal;
         break;
       case oid::bytea:
         kind = Kind::bytes;

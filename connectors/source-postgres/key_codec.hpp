@@ -12,8 +12,9 @@ namespace sluice::source_postgres {
 class KeyCodec {
  public:
   KeyCodec() = default;
-  // The types of the key columns, in key order.
-  KeyCodec(const pg::TypeCatalog& types, const std::vector<pg::Oid>& columns);
+  // The types of the key columns, in key order. `server_timezone`: the text of timestamptz has offsets of all
+  // kinds, and no order.
+  KeyCodec(const pg::TypeCatalog& types, const std::vector<pg::Oid>& columns, bool server_timezone = false);
 
   std::size_t size() const { return elements_.size(); }
   // Bytewise order of positions is the server's order of the keys, whatever the collation.

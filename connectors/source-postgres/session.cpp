@@ -96,6 +96,7 @@ bool key_change_as_delete_insert(const Settings& settings, const cdc::CaptureSta
 DocumentOptions document_options(const Settings& settings, const cdc::CaptureState& state) {
   DocumentOptions options;
   options.tag = settings.config.advanced.source_tag;
+  options.server_timezone = settings.features.server_timezone;
   options.values = settings.features.values;
   options.key_change_as_delete_insert = key_change_as_delete_insert(settings, state);
   return options;

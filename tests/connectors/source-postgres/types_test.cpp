@@ -194,6 +194,22 @@ TEST_P(ScanKeys, EveryRowIsAPlaceToGoOn) {
   EXPECT_TRUE(entered) << c.mode;
 }
 
+TEST_F(Source, TimesOfTheServersZoneServeAsScanKeys) {
+  sql("CREATE TABLE test.t (k timestamptz PRIMARY KEY, n int); INSERT INTO test.t VALUES ('2024-11-03 00:30 "
+      "America/Los_Angeles', 0), ('2024-11-03 01:30-07', 1), ('2024-11-03 01:30-08', 2), ('2024-11-03 "
+      "02:30-08', 3)");
+  Members zone{{"backfill_chunk_size", "1"}, {"feature_flags", "\"server_timezone\""}};
+  Table table{.name = "t", .key = {"k"}};
+  Transcript all = capture({table}, zone);
+  std::string order;
+  for (const Document& document : all.documents) order += at(document.json, "/n");
+  EXPECT_EQ(order, "0123");
+  EXPECT_EQ(at(all.documents.at(1).json, "/k"), "\"2024-11-03T01:30:00-07:00\"");
+  state_.clear();
+  table.resource = R"("mode":"Precise")";
+  EXPECT_NE(capture_failure({table}, zone).find("mode \"Precise\" is not possible"), std::string::npos);
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Types, ScanKeys,
     ::testing::Values(
