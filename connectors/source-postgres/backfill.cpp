@@ -86,7 +86,7 @@ Error refusal(std::string message, std::string hint) {
 // One chunk on its way.
 struct Backfill::Chunk {
   TableMode mode = TableMode::unfiltered;
-  bool changed = false;  // the table has another shape than discovery knew
+  bool changed = false;  // the table is another one, or has another shape, than discovery knew
   std::string files;     // keyless: where the rows lie now
   std::string query;
   std::uint64_t limit = 0;       // rows asked for by key
@@ -186,6 +186,11 @@ void Backfill::restart(BoundTable& table) {
   state_.change(table.binding.state_key) = cdc::TableState();
   table.active = table.precise = false;
   table.last_page.reset();
+}
+
+void Backfill::begin_again(BoundTable& table) {
+  restart(table);
+  start(table);
 }
 
 void Backfill::start(BoundTable& table) {
@@ -325,9 +330,10 @@ Task<> Backfill::lock(pg::Connection& db, BoundTable& table, Chunk& chunk) {
   bool keyless = chunk.mode == TableMode::keyless;
   std::string sql = "BEGIN; SELECT FROM " + std::string(table.table.kind == 'r' ? "ONLY " : "") + quoted +
                     " LIMIT 0; SELECT " + shape_sql + (keyless ? std::string(", ") + files_sql : ", NULL") +
-                    " FROM pg_catalog.pg_class c WHERE c.oid = " + pg::quote_literal(quoted) + "::regclass";
+                    ", c.oid FROM pg_catalog.pg_class c WHERE c.oid = " + pg::quote_literal(quoted) +
+                    "::regclass";
   pg::Rows rows = co_await db.run(std::move(sql));
-  chunk.changed = rows.text(0, 0) != shape(table.table);
+  chunk.changed = rows.text(0, 0) != shape(table.table) || rows.text(0, 2) != std::to_string(table.table.oid);
   chunk.files = rows.text(0, 1);
 }
 
@@ -531,7 +537,7 @@ void Backfill::complete(BoundTable& table, Chunk& chunk) {
   follow_state(table);
 }
 
-Task<> Backfill::read_chunk(Database& database, BoundTable& table) {
+Task<bool> Backfill::read_chunk(Database& database, BoundTable& table) {
   pg::Connection& db = *co_await database.get();
   Chunk chunk;
   chunk.mode = state_.find(table.binding.state_key)->mode;
@@ -556,7 +562,7 @@ Task<> Backfill::read_chunk(Database& database, BoundTable& table) {
   bool gone = failure && failure->sqlstate() == "42P01";
   if (chunk.changed || gone) {
     bool any = co_await inventory_.discover(db, table);
-    if (any || !table.found) co_return;
+    if (any || !table.found) co_return false;
     if (gone) throw *failure;  // of another table, in a filter
     throw Error(Error::Kind::transient,
                 "the columns of " + table.binding.name.text() + " could not be agreed upon");
@@ -573,13 +579,14 @@ Task<> Backfill::read_chunk(Database& database, BoundTable& table) {
                       kv("next", table.chunk.rows()));
     chunk.interrupted = true;
     // A range of pages has no place to go on from: it is read again, under the same row numbers.
-    if (chunk.mode == TableMode::keyless) co_return;
+    if (chunk.mode == TableMode::keyless) co_return true;
   }
   double seconds = Seconds(context_.clock.now() - begin).count();
   if (!failure) table.chunk.completed(chunk.received, chunk.bytes, seconds);
   context_.log.debug("backfill chunk", kv("table", table.binding.name.text()), kv("rows", chunk.emitted),
                      kv("seconds", seconds), kv("bytes", chunk.bytes));
   complete(table, chunk);
+  co_return true;
 }
 
 }  // namespace sluice::source_postgres

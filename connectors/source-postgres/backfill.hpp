@@ -24,13 +24,14 @@ class Backfill {
   // Starts pending tables, or those of them of which only changes are captured; those that were missing and
   // are found again become pending first. True if any was.
   bool start_pending(bool only_changes = false);
-  // A table is to be read again from its start.
-  void restart(BoundTable& table);
+  // A table is read again from its start.
+  void begin_again(BoundTable& table);
 
   // The table to read next, of those of the highest priority, or null.
   BoundTable* choose();
-  // Reads one chunk of it.
-  Task<> read_chunk(Database& database, BoundTable& table);
+  // Reads one chunk of it. False if it was discovered again instead, as it is not what it was: then types()
+  // of the inventory may have been loaded anew.
+  Task<bool> read_chunk(Database& database, BoundTable& table);
 
   // " (backfilled 40% of 3 tables)" while tables are being read, else nothing.
   std::string progress() const;
@@ -38,6 +39,7 @@ class Backfill {
  private:
   struct Chunk;
 
+  void restart(BoundTable& table);
   void start(BoundTable& table);
   bool only_changes(const BoundTable& table) const;
   cdc::TableMode scan_mode(const BoundTable& table, const std::vector<std::string>& key) const;

@@ -72,10 +72,11 @@ bool Inventory::adopt(BoundTable& table, const Table* found) {
   bool changed = !table.found || shape(table.table) != shape(*found) ||
                  replicated_shape(table.table) != replicated_shape(*found) || table.table.key != found->key ||
                  table.table.oid != found->oid;
-  if (table.found && table.table.oid != found->oid)
-    context_.log.warn(
-        "the table was dropped and created again: rows it held before it was seen again are not read",
-        kv("table", table.binding.name.text()), kv("remedy", "raise the binding's backfill counter"));
+  if (table.found && table.table.oid != found->oid) {
+    table.recreated = true;
+    context_.log.warn("the table was dropped and created again", kv("table", table.binding.name.text()),
+                      kv("backfilled_again", settings_.features.rebackfill_recreated_tables));
+  }
   table.found = true;
   table.table = *found;
   return changed;

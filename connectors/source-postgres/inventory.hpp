@@ -21,6 +21,7 @@ struct BoundTable : Captured {
   ChunkSize chunk;
   std::optional<std::uint32_t> last_page;  // of the keyless scan
   bool explained = false;
+  bool recreated = false;  // another one of the same name was found than before
 };
 
 // The query connection of a session, opened anew when it was lost; one that was idle for long is tried first.

@@ -346,6 +346,7 @@ Task<> Session::drive(Scope& scope) {
   resumable_ = true;
   co_await activate_pending();
   while (!stop_) {
+    read_again_ = false;
     Clock::TimePoint now = context_.clock.now();
     if (now >= rediscovery_due_) co_await rediscover();
     if (now >= checks_due_) co_await periodic_checks();
@@ -385,7 +386,7 @@ Task<pg::Lsn> Session::fence() {
 bool Session::reached(const Goal& goal) const {
   if (changes_.in_transaction()) return false;
   if (goal.fence) return safe_ >= *goal.fence || (stop_ && goal.report);
-  return stop_ || context_.clock.now() >= goal.until;
+  return stop_ || read_again_ || context_.clock.now() >= goal.until;
 }
 
 // Reads the stream until the goal is reached. With `report` whatever was read is part of a checkpoint then;
@@ -535,11 +536,15 @@ Task<> Session::on_relation() {
   if (changes_.changed_table() == nullptr || !changes_.changed_table()->active) co_return;
   auto& table = static_cast<BoundTable&>(*changes_.changed_table());
   std::string sent = shape(changes_.changed_relation());
-  if (sent == replicated_shape(table.table) || sent == table.looked_up) co_return;
+  pg::Oid oid = changes_.changed_relation().oid;
+  if (sent == replicated_shape(table.table) && oid == table.table.oid) co_return;
+  sent += " " + std::to_string(oid);
+  if (sent == table.looked_up) co_return;
   table.looked_up = std::move(sent);
-  context_.log.info("the columns of a table have changed", kv("table", table.binding.name.text()));
+  context_.log.info("a table has changed", kv("table", table.binding.name.text()));
   pg::Connection& db = *co_await database_.get();
   co_await inventory_.discover(db, table);
+  follow_recreated(table);
   changes_.refresh();
   std::vector<protocol::capture::SourcedSchema> schemas = inventory_.take_schemas(table);
   if (!schemas.empty()) co_await output_.schemas(std::move(schemas));
@@ -584,19 +589,28 @@ Task<> Session::backfill(BoundTable& table) {
     co_return;
   }
   status("Backfilling tables" + backfill_.progress());
-  co_await backfill_.read_chunk(database_, table);
+  bool read = co_await backfill_.read_chunk(database_, table);
   output_.bind();
-  std::vector<protocol::capture::SourcedSchema> schemas = inventory_.take_schemas(table);
-  if (!schemas.empty()) {
+  if (!read) {
+    follow_recreated(table);
     changes_.refresh();
-    co_await output_.schemas(std::move(schemas));
   }
+  std::vector<protocol::capture::SourcedSchema> schemas = inventory_.take_schemas(table);
+  if (!schemas.empty()) co_await output_.schemas(std::move(schemas));
   Goal goal;
   goal.fence = co_await fence();
   goal.report = false;
   co_await relay(goal);
   if (!table.found) lose(table);
   co_await checkpoint();
+}
+
+// Changes that come before its first chunk are part of what that reads.
+void Session::follow_recreated(BoundTable& table) {
+  bool again = std::exchange(table.recreated, false) && table.active && table.found;
+  if (!again || !settings_.features.rebackfill_recreated_tables) return;
+  backfill_.begin_again(table);
+  read_again_ = true;
 }
 
 void Session::lose(BoundTable& table) {
@@ -609,6 +623,7 @@ Task<> Session::rediscover() {
   schedule_rediscovery();
   pg::Connection& db = *co_await database_.get();
   bool changed = co_await inventory_.discover(db);
+  for (BoundTable& table : inventory_.tables()) follow_recreated(table);
   if (changed) changes_.refresh();
   bool lost = false;
   for (BoundTable& table : inventory_.tables()) lost = lost || (table.active && !table.found);

@@ -60,6 +60,7 @@ class Session {
   Task<bool> settle();
   Task<> backfill(BoundTable& table);
   Task<> activate_pending();
+  void follow_recreated(BoundTable& table);
   void lose(BoundTable& table);
   Task<> rediscover();
   Task<> send_schemas();
@@ -91,6 +92,7 @@ class Session {
   std::size_t frames_since_yield_ = 0;
 
   bool asynchronous_commits_ = false;
+  bool read_again_ = false;     // a table is to be read, although the stream was to be followed
   bool stop_ = false;           // the runtime asked for the end
   bool interruptible_ = false;  // and may have it at this moment
   bool closed_ = false;

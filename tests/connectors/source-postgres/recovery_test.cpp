@@ -1,5 +1,6 @@
 #include <signal.h>
 
+#include <map>
 #include <set>
 
 #include "sluice/testing/fake_clock.hpp"
@@ -18,11 +19,14 @@ class Recovery : public Source {
  protected:
   // Has the server do `action` (PL/pgSQL) when it is asked for its WAL position for the nth time. A new
   // capture asks when it chooses its start, at the fence of catching up, and at the fence of each chunk.
-  void at_position(int n, const std::string& action) {
+  void at_position(int n, const std::string& action) { at_positions({{n, action}}); }
+  void at_positions(const std::map<int, std::string>& actions) {
+    std::string cases;
+    for (const auto& [n, action] : actions)
+      cases += " IF call = " + std::to_string(n) + " THEN " + action + "; END IF;";
     sql("CREATE SEQUENCE test.calls; CREATE FUNCTION test.pg_current_wal_flush_lsn() RETURNS pg_lsn LANGUAGE "
-        "plpgsql SECURITY DEFINER AS $$ BEGIN IF nextval('test.calls') = " +
-        std::to_string(n) + " THEN " + action +
-        "; END IF; RETURN pg_catalog.pg_current_wal_flush_lsn(); END $$");
+        "plpgsql SECURITY DEFINER AS $$ DECLARE call bigint := nextval('test.calls'); BEGIN" +
+        cases + " RETURN pg_catalog.pg_current_wal_flush_lsn(); END $$");
     sql("ALTER DATABASE " + database_.name() + " SET search_path = test, pg_catalog, public");
   }
   std::string kill_stream() const {
@@ -340,6 +344,58 @@ TEST(Snapshots, TellWhatTheyDoNotSee) {
   EXPECT_FALSE(some.sees(200));
   for (const char* bad : {"", "1:2", "1:x:", "1:2:3,", "1:2:3:4"})
     EXPECT_THROW(Snapshot::parse(bad), Error) << bad;
+}
+
+TEST_F(Recovery, ATableThatChangesWhileItIsReadLeavesTheOthersAsTheyWere) {
+  sql(std::string(three_rows) +
+      "; CREATE TYPE test.mood AS ENUM ('sad', 'happy'); CREATE TABLE test.u (id int "
+      "PRIMARY KEY, m test.mood)");
+  at_positions(
+      {{3, "INSERT INTO test.u VALUES (1, 'sad')"},
+       {4, "ALTER TABLE test.t ADD COLUMN extra int DEFAULT 7; INSERT INTO test.u VALUES (2, 'happy')"},
+       {5, "INSERT INTO test.u VALUES (3, 'sad')"}});
+  Transcript all = capture(
+      {{.name = "t", .resource = R"("priority":1)"}, {.name = "u", .resource = R"("mode":"Only Changes")"}},
+      {{"backfill_chunk_size", "1"}, {"feature_flags", "\"no_emit_sourced_schemas\""}});
+  std::string moods, extras;
+  for (const Document& document : all.documents)
+    (document.binding == 1 ? moods : extras) +=
+        at(document.json, document.binding == 1 ? "/m" : "/extra") + " ";
+  EXPECT_EQ(moods, "\"sad\" \"happy\" \"sad\" ");
+  EXPECT_EQ(extras, "(absent) (absent) 7 ");
+}
+
+TEST_F(Recovery, ATableRecreatedWhileTheCaptureRunsIsReadAgainIfAskedFor) {
+  sql("CREATE TABLE test.t (id int PRIMARY KEY); INSERT INTO test.t VALUES (1)");
+  run([&](Context& context) -> Task<> {
+    auto connector = source_postgres::make_source_postgres(context);
+    Members flag{{"feature_flags", "\"rebackfill_recreated_tables\""}};
+    Runtime runtime(context, *connector, open({{.name = "t"}}, flag), false);
+    auto db = co_await pg::Connection::connect(context, database_.options());
+    auto script = [](Runtime& r, pg::Connection& c) -> Task<> {
+      auto active = [&] {
+        return !r.transcript.states.empty() &&
+               at(r.transcript.states.back(), "/bindingStateV1/test%2Ft/mode") == "\"Active\"";
+      };
+      co_await r.until(active);
+      co_await c.run("DROP TABLE test.t; CREATE TABLE test.t (id int PRIMARY KEY)");
+      co_await c.run("ALTER PUBLICATION flow_publication SET (publish = 'delete')");  // what is missed
+      co_await c.run("INSERT INTO test.t VALUES (2), (3)");
+      co_await c.run("ALTER PUBLICATION flow_publication SET (publish = 'insert, update, delete, truncate')");
+      co_await c.run("INSERT INTO test.t VALUES (4)");  // tells of the new table
+      co_await r.until([&] {
+        return r.transcript.committed() >= 4 && active() &&
+               at(r.transcript.states.back(), "/bindingStateV1/test%2Ft/backfilled") == "3";
+      });
+      r.stop();
+    };
+    co_await all(runtime.run(), script(runtime, *db));
+    EXPECT_FALSE(runtime.transcript.error) << runtime.transcript.error->what();
+    std::string read;
+    for (const Document& document : runtime.transcript.documents)
+      if (at(document.json, "/_meta/source/snapshot") == "true") read += at(document.json, "/id");
+    EXPECT_EQ(read, "1234");
+  });
 }
 
 TEST_F(Recovery, AStreamIsNotOpenedAgainOnASlotThatWasCreatedAnew) {
