@@ -201,6 +201,34 @@ TEST_F(Timing, ASlowConsumerIsNoSilenceOfTheServer) {
   });
 }
 
+TEST_F(Timing, TheSlotLetsGoOfTheLog) {
+  sql("CREATE TABLE test.t (id int PRIMARY KEY)");
+  pace_ = 20ms;
+  run_at_pace([&](Context& context) -> Task<> {
+    auto connector = source_postgres::make_source_postgres(context);
+    Runtime runtime(context, *connector, open({{.name = "t"}}), false);
+    auto db = co_await pg::Connection::connect(context, database_.options());
+    auto script = [](Runtime& r, pg::Connection& c, std::string question) -> Task<> {
+      co_await await_active(r);
+      pg::Rows rows = co_await c.query(question);
+      std::string before = rows.text(0, 0);
+      SteadyClock outside;
+      for (int i = 0; i < 100 && rows.text(0, 0) == before; ++i) {
+        co_await c.run("INSERT INTO test.t VALUES (" + std::to_string(i) + ")");
+        co_await c.run("CHECKPOINT");  // tells of running transactions, as the server does every 15 s
+        co_await outside.sleep(100ms);
+        rows = co_await c.query(question);
+      }
+      EXPECT_NE(rows.text(0, 0), before);
+      r.stop();
+    };
+    co_await all(runtime.run(),
+                 script(runtime, *db,
+                        "SELECT restart_lsn FROM pg_replication_slots WHERE slot_name = '" + slot_ + "'"));
+    EXPECT_FALSE(runtime.transcript.error) << runtime.transcript.error->what();
+  });
+}
+
 TEST_F(Timing, ASilentServerIsNoticedInAQuietCapture) {
   sql("CREATE TABLE test.t (id int PRIMARY KEY)");
   run_at_pace([&](Context& context) -> Task<> {
@@ -397,6 +425,35 @@ TEST_F(Recovery, ATableRecreatedWhileTheCaptureRunsIsReadAgainIfAskedFor) {
     EXPECT_EQ(read, "1234");
   });
 }
+
+// The first chunk takes as long as it needs; the next ones have less time than their size asks for.
+class Timeouts : public Recovery, public ::testing::WithParamInterface<bool> {};
+
+TEST_P(Timeouts, MakeChunksSmallerAndLoseNoRow) {
+  bool keyless = GetParam();
+  sql("CREATE TABLE test.t (id int PRIMARY KEY, data char(1900)); ALTER TABLE test.t ALTER data SET STORAGE "
+      "PLAIN; "
+      "INSERT INTO test.t SELECT i, 'x' FROM generate_series(1, 60) i; ANALYZE test.t");
+  // Rows come as they are read.
+  sql("ALTER DATABASE " + database_.name() + " SET enable_seqscan = off");
+  sql("ALTER DATABASE " + database_.name() + " SET enable_sort = off");
+  at_position(3, "PERFORM set_config('statement_timeout', '400', false)");
+  Table table{.name = "t",
+              .resource = R"("advanced":{"additional_backfill_filter":"pg_sleep(0.03)::text = ''"})"};
+  if (keyless) {
+    table.key.clear();
+    table.resource += R"(,"mode":"Without Primary Key")";
+  }
+  Transcript all = capture({table}, {{"backfill_chunk_size", "20"}});
+  std::set<std::string> rows;
+  for (const Document& document : all.documents) rows.insert(at(document.json, "/id"));
+  EXPECT_EQ(rows.size(), 60u);
+  EXPECT_NE(logged().find("timed out and is tried again with fewer rows"), std::string::npos);
+  EXPECT_EQ(at(state_, "/bindingStateV1/test%2Ft/backfilled"), "60");
+}
+
+INSTANTIATE_TEST_SUITE_P(Scans, Timeouts, ::testing::Bool(),
+                         [](const auto& keyless) { return keyless.param ? "Keyless" : "Keyed"; });
 
 TEST_F(Recovery, AStreamIsNotOpenedAgainOnASlotThatWasCreatedAnew) {
   sql("CREATE TABLE test.t (id int PRIMARY KEY)");

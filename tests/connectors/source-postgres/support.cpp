@@ -11,6 +11,7 @@
 #include "sluice/json/tree.hpp"
 #include "sluice/json/write.hpp"
 #include "sluice/runtime/reduce.hpp"
+#include "sluice/runtime/schema.hpp"
 #include "source-postgres/catalog.hpp"
 #include "source-postgres/source_postgres.hpp"
 
@@ -83,6 +84,13 @@ std::string pretty(const std::string& text) {
   std::string out;
   indent(out, tree, tree.root(), 0);
   return out + '\n';
+}
+
+std::string misfit(const std::string& schema, const std::string& document) {
+  runtime::Validator validator(runtime::Schema::compile(schema));
+  json::Tree tree;
+  tree.parse(document);
+  return validator.explain(tree);
 }
 
 void expect_snapshot(const std::string& name, const std::string& text) {

@@ -126,7 +126,14 @@ TEST_F(Source, ValuesAreTheSameByBackfillAndByReplication) {
       recorded += std::string(values()[i].type) + " " + values()[i].literals[row] + " -> " + value + "\n";
     }
   expect_snapshot("values.txt", recorded);
-  expect_snapshot("types.schema.json", pretty(discover().bindings.at(0).document_schema_json));
+  std::string schema = discover().bindings.at(0).document_schema_json;
+  expect_snapshot("types.schema.json", pretty(schema));
+  sql("ALTER TABLE test.t REPLICA IDENTITY FULL; UPDATE test.t SET id = id + 1000; DELETE FROM test.t");
+  Transcript gone = capture({{.name = "t"}});
+  EXPECT_EQ(gone.documents.size(), 2 * most * 3);
+  for (const Transcript* t : {&backfilled, &replicated, &gone})
+    for (const Document& document : t->documents)
+      EXPECT_EQ(misfit(schema, document.json), "[]") << document.json;
 }
 
 TEST_F(Source, ArraysDatesAndTimesFollowTheFlags) {
@@ -137,6 +144,8 @@ TEST_F(Source, ArraysDatesAndTimesFollowTheFlags) {
     state_.clear();
     Transcript t = capture({{.name = "t"}}, {{"feature_flags", flags}});
     const std::string& json = t.documents.at(0).json;
+    Members members{{"feature_flags", flags}};
+    EXPECT_EQ(misfit(discover(members).bindings.at(0).document_schema_json, json), "[]") << json;
     return at(json, "/a") + " " + at(json, "/d") + " " + at(json, "/h");
   };
   EXPECT_EQ(with("\"\""), R"([1,2,3,4] "2024-01-02" "01:02:03Z")");
