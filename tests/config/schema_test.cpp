@@ -1,52 +1,16 @@
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <fstream>
-#include <sstream>
-
 #include "sample.hpp"
-#include "sluice/json/tree.hpp"
+#include "sluice/testing/snapshot.hpp"
 
 namespace {
 
 using namespace sluice;
 using sample::field;
 
-// One property a line, so that a difference can be read.
-void indent(std::string& out, const json::Tree& tree, const json::Node& node, std::size_t depth) {
-  bool object = node.kind == json::Kind::object;
-  if (!object && node.kind != json::Kind::array) {
-    out += node.raw;
-    return;
-  }
-  out += object ? '{' : '[';
-  bool first = true;
-  for (const json::Node& child : tree.children(node)) {
-    out += first ? "\n" : ",\n";
-    first = false;
-    out.append(2 * depth + 2, ' ');
-    if (object) out += "\"" + std::string(child.key) + "\": ";
-    indent(out, tree, child, depth + 1);
-  }
-  if (!first) out += "\n" + std::string(2 * depth, ' ');
-  out += object ? '}' : ']';
-}
-
-std::string pretty(const std::string& text) {
-  json::Tree tree;
-  tree.parse(text);
-  std::string out;
-  indent(out, tree, tree.root(), 0);
-  return out + '\n';
-}
-
 TEST(Schema, IsAsRecorded) {
-  std::string path = SNAPSHOTS "/endpoint.schema.json", now = pretty(config::json_schema<sample::Endpoint>());
-  if (std::getenv("UPDATE_SNAPSHOTS")) std::ofstream(path) << now;
-  std::ifstream file(path);
-  std::stringstream recorded;
-  recorded << file.rdbuf();
-  EXPECT_EQ(now, recorded.str());
+  sluice::testing::expect_snapshot(SNAPSHOTS "/endpoint.schema.json",
+                           sluice::testing::pretty(config::json_schema<sample::Endpoint>()));
 }
 
 struct Empty {

@@ -1,5 +1,6 @@
 #include "sluice/cdc/state.hpp"
 #include "sluice/protocol/messages.hpp"
+#include "sluice/testing/snapshot.hpp"
 #include "source-postgres/source_postgres.hpp"
 #include "support.hpp"
 
@@ -27,8 +28,8 @@ TEST_F(Source, SpecIsAsRecorded) {
     EXPECT_EQ(spec.protocol, 3032023u);
     EXPECT_EQ(spec.resource_path_pointers, (std::vector<std::string>{"/namespace", "/stream"}));
     EXPECT_FALSE(spec.documentation_url.empty());
-    expect_snapshot("endpoint.schema.json", pretty(spec.config_schema_json));
-    expect_snapshot("resource.schema.json", pretty(spec.resource_config_schema_json));
+    expect_snapshot("endpoint.schema.json", testing::pretty(spec.config_schema_json));
+    expect_snapshot("resource.schema.json", testing::pretty(spec.resource_config_schema_json));
   });
 }
 

@@ -1,3 +1,4 @@
+#include "sluice/testing/snapshot.hpp"
 #include "source-postgres/config.hpp"
 #include "source-postgres/source_postgres.hpp"
 #include "support.hpp"
@@ -36,10 +37,10 @@ TEST_F(Source, DiscoveryIsAsRecorded) {
   EXPECT_EQ(binding.resource_path, (std::vector<std::string>{"test", "complex"}));
   EXPECT_EQ(binding.key, (std::vector<std::string>{"/k1", "/k2"}));
   EXPECT_FALSE(binding.is_fallback_key);
-  expect_snapshot("discovered.schema.json", pretty(binding.document_schema_json));
+  expect_snapshot("discovered.schema.json", testing::pretty(binding.document_schema_json));
   Transcript transcript = capture({{.name = "complex", .key = {"k1", "k2"}}});
   ASSERT_EQ(transcript.schemas.size(), 1u);
-  expect_snapshot("sourced.schema.json", pretty(transcript.schemas[0].schema_json));
+  expect_snapshot("sourced.schema.json", testing::pretty(transcript.schemas[0].schema_json));
   std::string history = discover({}, {{"historyMode", "true"}}).bindings[0].document_schema_json;
   EXPECT_NE(history.find(R"("reduce":{"strategy":"lastWriteWins","associative":false})"), std::string::npos);
   EXPECT_EQ(

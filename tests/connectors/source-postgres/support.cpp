@@ -2,16 +2,13 @@
 
 #include <re2/re2.h>
 
-#include <cstdlib>
-#include <fstream>
-#include <sstream>
-
 #include "sluice/cdc/names.hpp"
 #include "sluice/json/pointer.hpp"
 #include "sluice/json/tree.hpp"
 #include "sluice/json/write.hpp"
 #include "sluice/runtime/reduce.hpp"
 #include "sluice/runtime/schema.hpp"
+#include "sluice/testing/snapshot.hpp"
 #include "source-postgres/catalog.hpp"
 #include "source-postgres/source_postgres.hpp"
 
@@ -22,28 +19,6 @@ using namespace std::chrono_literals;
 using namespace protocol;
 
 constexpr std::size_t output_budget = 8u << 20;
-
-void indent(std::string& out, const json::Tree& tree, const json::Node& node, std::size_t depth) {
-  bool object = node.kind == json::Kind::object;
-  if (!object && node.kind != json::Kind::array) {
-    out += node.raw;
-    return;
-  }
-  out += object ? '{' : '[';
-  bool first = true;
-  for (const json::Node& child : tree.children(node)) {
-    out += first ? "\n" : ",\n";
-    first = false;
-    out.append(2 * depth + 2, ' ');
-    if (object) {
-      json::write_string(out, child.key);
-      out += ": ";
-    }
-    indent(out, tree, child, depth + 1);
-  }
-  if (!first) out += "\n" + std::string(2 * depth, ' ');
-  out += object ? '}' : ']';
-}
 
 }  // namespace
 
@@ -78,14 +53,6 @@ std::string at(const std::string& json, const std::string& pointer) {
   return node == nullptr ? "(absent)" : std::string(node->raw);
 }
 
-std::string pretty(const std::string& text) {
-  json::Tree tree;
-  tree.parse(text);
-  std::string out;
-  indent(out, tree, tree.root(), 0);
-  return out + '\n';
-}
-
 std::string misfit(const std::string& schema, const std::string& document) {
   runtime::Validator validator(runtime::Schema::compile(schema));
   json::Tree tree;
@@ -94,12 +61,7 @@ std::string misfit(const std::string& schema, const std::string& document) {
 }
 
 void expect_snapshot(const std::string& name, const std::string& text) {
-  std::string path = std::string(SNAPSHOTS) + "/" + name;
-  if (std::getenv("UPDATE_SNAPSHOTS") != nullptr) std::ofstream(path) << text;
-  std::ifstream file(path);
-  std::stringstream recorded;
-  recorded << file.rdbuf();
-  EXPECT_EQ(text, recorded.str()) << "differs from snapshot " << name;
+  testing::expect_snapshot(SNAPSHOTS "/" + name, text);
 }
 
 void Collection::add(const std::string& text) {

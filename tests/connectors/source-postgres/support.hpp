@@ -56,8 +56,6 @@ struct Transcript {
 std::string masked(std::string json);
 // Value at a JSON pointer, as text; "(absent)" if there is none.
 std::string at(const std::string& json, const std::string& pointer);
-// JSON with blanks and line breaks, for snapshots.
-std::string pretty(const std::string& json);
 // Why a document does not fit a schema; "[]" if it does.
 std::string misfit(const std::string& schema, const std::string& document);
 // Compares with tests/…/snapshots/NAME, or rewrites it if UPDATE_SNAPSHOTS is set.

@@ -1,3 +1,4 @@
+#include "sluice/testing/snapshot.hpp"
 #include "source-postgres/source_postgres.hpp"
 #include "support.hpp"
 
@@ -127,7 +128,7 @@ TEST_F(Source, ValuesAreTheSameByBackfillAndByReplication) {
     }
   expect_snapshot("values.txt", recorded);
   std::string schema = discover().bindings.at(0).document_schema_json;
-  expect_snapshot("types.schema.json", pretty(schema));
+  expect_snapshot("types.schema.json", testing::pretty(schema));
   sql("ALTER TABLE test.t REPLICA IDENTITY FULL; UPDATE test.t SET id = id + 1000; DELETE FROM test.t");
   Transcript gone = capture({{.name = "t"}});
   EXPECT_EQ(gone.documents.size(), 2 * most * 3);
