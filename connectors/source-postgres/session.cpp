@@ -654,6 +654,10 @@ Task<> Session::periodic_checks() {
       "SELECT CASE WHEN pg_is_in_recovery() THEN NULL ELSE txid_snapshot_xmax(txid_current_snapshot()) % "
       "4294967296 END");
   context_.log.debug("current transaction id", kv("xid", now.text(0, 0)));
+  if (!changes_.unsettled().empty()) {  // ids are compared as 32 bits that wrap around
+    Snapshot seen = co_await snapshot();
+    changes_.settle(seen);
+  }
   std::vector<std::optional<std::string>> parameters;
   parameters.emplace_back(settings_.config.advanced.slot);
   pg::Rows slot = co_await db.query(

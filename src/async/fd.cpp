@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -97,12 +96,6 @@ ssize_t write_some(int fd, Parts& parts) {
   return written;
 }
 
-// Of a pipe, at either end.
-std::size_t unread(int fd) {
-  int bytes = 0;
-  return ::ioctl(fd, FIONREAD, &bytes) == 0 ? static_cast<std::size_t>(bytes) : 0;
-}
-
 bool is_regular(int fd) {
   struct stat info{};
   return ::fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
@@ -183,8 +176,6 @@ Task<std::size_t> ByteReader::read_some(char* into, std::size_t size) {
   }
 }
 
-std::size_t ByteReader::unread_bytes() const { return unread(impl_->watched.get()); }
-
 void ByteReader::stop() {
   impl_->stopped = true;
   impl_->watched.cancel();
@@ -241,8 +232,6 @@ Task<> ByteWriter::write(std::string_view first, std::string_view second, std::s
 }
 
 void ByteWriter::linger(std::chrono::milliseconds patience) { impl_->patience = patience; }
-
-std::size_t ByteWriter::unread_bytes() const { return impl_->watched ? unread(impl_->watched->get()) : 0; }
 
 void ByteWriter::close() { impl_->watched.reset(); }
 

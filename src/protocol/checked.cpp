@@ -6,8 +6,11 @@
 namespace sluice::protocol {
 namespace {
 
+using namespace std::chrono_literals;
+
 // Checked items go on one at a time; the channels on both sides do the buffering.
 constexpr std::size_t no_buffer = 1;
+constexpr auto acknowledgement_patience = 10s;
 
 Task<> pass_outputs(CaptureChecker& checker, Reader<CaptureOutput> in, Writer<CaptureOutput>& out) {
   while (auto output = co_await in.next()) {
@@ -28,7 +31,7 @@ Task<> pass_acknowledgements(Clock& clock, const CaptureChecker& checker, Reader
       co_return;  // it has ended, or does not look at them
     }
     bool taken = co_await out.taken_until(clock, clock.now() + acknowledgement_patience);
-    if (!taken) unheard();
+    if (!taken) wrong("connector requested acknowledgements but is not processing its input");
   }
   out.close();
 }

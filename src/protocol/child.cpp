@@ -18,9 +18,6 @@ using namespace std::chrono_literals;
 // A process that has ended may have left its output and its log to one that it started.
 constexpr auto left_open_patience = 2s;
 
-// Whoever writes into a pipe that holds this much may be waiting for us to read.
-constexpr std::size_t full_pipe = 32_KiB;
-
 Task<> sleep_then_cancel(Clock& clock, Clock::Duration patience, Scope& scope) {
   co_await clock.sleep(patience);
   scope.cancel();
@@ -150,19 +147,6 @@ Task<> Child<Request, Response>::flush() {
 }
 
 template <class Request, class Response>
-Task<bool> Child<Request, Response>::hears(Clock::Duration patience) {
-  auto deadline = context_.clock.now() + patience;
-  Clock::Duration pause = 1ms;  // no system tells when a pipe is empty
-  while (!deaf_ && !process_.ended() && in_.unread_bytes() > 0) {
-    if (out_.unread_bytes() >= full_pipe) deadline = context_.clock.now() + patience;
-    if (context_.clock.now() >= deadline) co_return false;
-    co_await context_.clock.sleep(pause);
-    pause = std::min<Clock::Duration>(pause * 2, 100ms);
-  }
-  co_return true;
-}
-
-template <class Request, class Response>
 void Child<Request, Response>::close_input() {
   in_.close();
   deaf_ = true;
@@ -215,7 +199,7 @@ Task<> Child<Request, Response>::end_output_after_exit() {
     co_await context_.clock.sleep(left_open_patience);
     more = out_.received_bytes() != before;
   }
-  options_.log.debug("connector has ended, its output has not");
+  options_.log.debug("connector left its output open to another process");
   out_.stop();
 }
 

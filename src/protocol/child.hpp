@@ -28,9 +28,6 @@ class Child {
   Task<> say(Hot kind, const Batch& documents);
   Task<> say(const StoreBatch& documents);
   Task<> flush();
-  // Whether it reads all that was flushed within `patience`, of which the time that it has to wait for us to
-  // read what it writes is no part.
-  Task<bool> hears(Clock::Duration patience);
   void close_input();
   // From now on it has the grace of the options to end.
   void expect_end();

@@ -243,22 +243,25 @@ void Decoder<Message>::add(Hot kind, const HotMessage& message) {
     store.doc = doc;
     store.exists = message.exists;
     store.is_delete = message.is_delete;
-    pending<StoreBatch>(store.key_packed.size() + store.values_packed.size() + doc.size()).add(store);
+    pending<StoreBatch>().add(store);
     return;
   }
   if (kind == Hot::load) doc = packed(message.key_packed, message.key_json, unpacked_.key);
-  pending<Batch>(doc.size()).add(doc, message.binding);
+  pending<Batch>().add(doc, message.binding);
 }
 
-// What documents are gathered in. It ends with the bytes that are here now, so it is given room for those.
+// What documents are gathered in. A run of them mostly goes on to the end of the bytes that are here now, so it
+// is given room for those; take() gives back what it did not need.
 template <class Message>
 template <class Documents>
-Documents& Decoder<Message>::pending(std::size_t document_bytes) {
-  if (auto* documents = std::get_if<Documents>(&pending_)) return *documents;
-  constexpr std::size_t most_documents = 8192;
-  std::size_t bytes = std::min(in_.size(), batch_bytes + document_bytes);
-  auto& documents = pending_.template emplace<Documents>();
-  documents.reserve(bytes, std::min(bytes / std::max<std::size_t>(document_bytes, 1) + 1, most_documents));
+Documents& Decoder<Message>::pending() {
+  constexpr std::size_t makes_a_run = 8, most_documents = 8192;
+  if (!std::holds_alternative<Documents>(pending_)) pending_.template emplace<Documents>();
+  auto& documents = std::get<Documents>(pending_);
+  if (documents.size() != makes_a_run) return documents;
+  std::size_t each = documents.bytes() / makes_a_run + 1;
+  std::size_t bytes = std::min(documents.bytes() + in_.size(), batch_bytes + each);
+  documents.reserve(bytes, std::min(bytes / each + 1, most_documents));
   return documents;
 }
 
@@ -312,8 +315,12 @@ Message Decoder<Message>::decode(std::string_view body) const {
 template <class Message>
 std::optional<Item<Message>> Decoder<Message>::take() {
   std::optional<Item<Message>> item;
-  if (auto* batch = std::get_if<Batch>(&pending_)) item.emplace(std::move(*batch));
-  if (auto* stores = std::get_if<StoreBatch>(&pending_)) item.emplace(std::move(*stores));
+  auto give = [&](auto& documents) {
+    documents.trim();
+    item.emplace(std::move(documents));
+  };
+  if (auto* batch = std::get_if<Batch>(&pending_)) give(*batch);
+  if (auto* stores = std::get_if<StoreBatch>(&pending_)) give(*stores);
   pending_.template emplace<std::monostate>();
   return item;
 }

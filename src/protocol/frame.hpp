@@ -59,7 +59,7 @@ class Decoder {
   void add(Hot kind, const HotMessage& message);
   bool fits(Hot kind) const;
   template <class Documents>
-  Documents& pending(std::size_t document_bytes);
+  Documents& pending();
   bool add_cold(const Message& message);
   Message decode(std::string_view body) const;
   std::string_view packed(std::string_view binary, std::string_view json, std::string& scratch);

@@ -106,8 +106,7 @@ bool says_something(const CaptureOutput& output) {
 // Puts responses together to outputs of the order that CaptureOutput has.
 class OutputBuilder {
  public:
-  OutputBuilder(Writer<CaptureOutput>& out, bool& explicit_acknowledgements)
-      : out_(out), explicit_acknowledgements_(explicit_acknowledgements) {}
+  explicit OutputBuilder(Writer<CaptureOutput>& out) : out_(out) {}
 
   Task<> add(Incoming<capture::Response> incoming) {
     if (auto* documents = std::get_if<Batch>(&incoming.item)) {
@@ -126,7 +125,6 @@ class OutputBuilder {
     } else if (auto* opened = std::get_if<capture::Opened>(&response)) {
       if (says_something(next_)) co_await send();
       next_.opened = *opened;
-      explicit_acknowledgements_ = opened->explicit_acknowledgements;
     } else {
       unexpected("Opened, Captured, SourcedSchema, or Checkpoint", incoming);
     }
@@ -140,13 +138,12 @@ class OutputBuilder {
   Task<> send() { return out_.send(std::exchange(next_, CaptureOutput())); }
 
   Writer<CaptureOutput>& out_;
-  bool& explicit_acknowledgements_;  // as it was opened
   CaptureOutput next_;
 };
 
-Task<> read_session(CaptureChild& child, Writer<CaptureOutput>& out, bool& explicit_acknowledgements) {
+Task<> read_session(CaptureChild& child, Writer<CaptureOutput>& out) {
   if (!co_await read_greeting(child.out())) co_return;
-  OutputBuilder builder(out, explicit_acknowledgements);
+  OutputBuilder builder(out);
   for (;;) {
     std::optional<Incoming<capture::Response>> incoming = child.out().poll();
     if (!incoming) {
@@ -158,8 +155,7 @@ Task<> read_session(CaptureChild& child, Writer<CaptureOutput>& out, bool& expli
   }
 }
 
-Task<> say_session(CaptureChild& child, capture::Open open, Reader<Acknowledged>& acknowledgements,
-                   const bool& explicit_acknowledgements) {
+Task<> say_session(CaptureChild& child, capture::Open open, Reader<Acknowledged>& acknowledgements) {
   co_await child.say(greeting<capture::Request>());
   co_await child.say(std::move(open));
   co_await child.flush();
@@ -168,7 +164,6 @@ Task<> say_session(CaptureChild& child, capture::Open open, Reader<Acknowledged>
     acknowledge.checkpoints = message->checkpoints;
     co_await child.say(acknowledge);
     co_await child.flush();
-    if (explicit_acknowledgements && !co_await child.hears(acknowledgement_patience)) unheard();
   }
   child.close_input();
   child.expect_end();
@@ -193,10 +188,8 @@ class ProcessCapture final : public Capture {
   }
   Task<> run(capture::Open open, CaptureIo io) override {
     CaptureChild child(context_, options_, io.stop_when_caught_up);
-    bool explicit_acknowledgements = false;
     co_await child.converse(
-        attended(read_session(child, io.out, explicit_acknowledgements),
-                 say_session(child, std::move(open), io.acknowledgements, explicit_acknowledgements)));
+        attended(read_session(child, io.out), say_session(child, std::move(open), io.acknowledgements)));
     io.out.close();
   }
 

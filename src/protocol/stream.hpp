@@ -31,7 +31,6 @@ class MessageReader {
   std::optional<Incoming<Message>> poll();
   // What is there is still read, then comes the end.
   void stop() { in_.stop(); }
-  std::size_t unread_bytes() const { return in_.unread_bytes(); }
   std::size_t received_bytes() const { return received_bytes_; }
 
  private:
@@ -52,7 +51,6 @@ class MessageWriter {
   Task<> flush();
   // Without flushing.
   void close() { out_.close(); }
-  std::size_t unread_bytes() const { return out_.unread_bytes(); }
   // ByteWriter's. What is written at once are whole frames, so that the peer sees no message cut short.
   void linger(std::chrono::milliseconds patience) { out_.linger(patience); }
 

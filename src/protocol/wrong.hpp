@@ -1,7 +1,6 @@
 #pragma once
 #include <fmt/format.h>
 
-#include <chrono>
 #include <string>
 #include <string_view>
 
@@ -22,12 +21,6 @@ namespace sluice::protocol {
 
 [[noreturn]] inline void wrong_end(std::string_view expected) {
   wrong(fmt::format("unexpected connector EOF (expected {})", expected));
-}
-
-// Of a capture that asked for acknowledgements and does not read them in time.
-constexpr std::chrono::seconds acknowledgement_patience{10};
-[[noreturn]] inline void unheard() {
-  wrong("connector requested acknowledgements but is not processing its input");
 }
 
 }  // namespace sluice::protocol

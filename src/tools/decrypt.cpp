@@ -70,8 +70,10 @@ std::optional<std::string> filter(const std::string& command, std::string_view i
   if (failed) return std::nullopt;
   std::string plain = read_all(*out);
   int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
+  pid_t ended = 0;
+  do ended = ::waitpid(child, &status, 0);
+  while (ended < 0 && errno == EINTR);
+  if (ended != child) return std::nullopt;  // somebody else reaped it: how it ended is not known
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) return std::nullopt;
   return plain;
 }

@@ -75,8 +75,11 @@ std::string raised_key(const std::vector<std::string>& resource_path) {
 // The backfill counters of a materialization in effect.
 class Counters {
  public:
-  Counters(MaterializationDef& def, StateStore* store, const MaterializationSpec* last)
+  // `last`, `begun`: the specs whose Apply ended, and was begun since; may be null.
+  Counters(MaterializationDef& def, StateStore* store, const MaterializationSpec* last,
+           const MaterializationSpec* begun)
       : def_(def), store_(store), last_(bindings_of(last)) {
+    for (const MaterializationBinding* binding : bindings_of(begun)) last_.push_back(binding);
     for (const MaterializationBindingDef& binding : def.bindings) catalog_.push_back(binding.backfill);
     // Resource paths are known after Validate only. What was applied last tells most of them, so that few
     // connectors are shown a counter that seems lowered.
@@ -107,8 +110,8 @@ class Counters {
   bool adopt(std::size_t binding, const std::vector<std::string>& path) {
     paths_[binding] = path;
     std::uint32_t count = catalog_[binding] + raised(raised_key(path));
-    // A counter never falls behind what was applied: that would empty the table and read from where the
-    // former counter had got to.
+    // A counter never falls behind what was applied, or begun to be: the table may be empty by now, and would
+    // be read into from where the former counter had got to.
     for (const MaterializationBinding* applied : last_)
       if (applied->resource_path == path) count = std::max(count, applied->backfill);
     return std::exchange(def_.bindings[binding].backfill, count) != count;
@@ -158,6 +161,7 @@ Task<runtime::BuiltMaterialization> prepare(Context& context, const runtime::Cat
   if (store)
     if (auto bytes = store->get(def.name, keys::applying))
       applying = protocol::decode_materialization_spec(*bytes);
+  std::optional<MaterializationSpec> begun = applying;
   const MaterializationSpec* known = known_to_endpoint(last.get(), applying);
   protocol::materialize::SpecRequest ask;
   ask.config_json = "{}";
@@ -165,7 +169,7 @@ Task<runtime::BuiltMaterialization> prepare(Context& context, const runtime::Cat
   bind_source(catalog, def, spec);
   runtime::BuildContext build;
   build.catalog = &catalog;
-  Counters counters(def, store, last.get());
+  Counters counters(def, store, last.get(), begun ? &*begun : nullptr);
   for (;;) {
     protocol::materialize::Validate request = runtime::validate_request(build, def, known, last.version);
     protocol::materialize::Validated validated = co_await connector.validate(std::move(request));

@@ -272,11 +272,8 @@ TEST(Fd, AStoppedReaderGetsWhatIsThereAndThenTheEnd) {
     ByteReader in(loop.executor(), pool, std::move(pipe.read), "in");
     ByteWriter out(loop.executor(), std::move(pipe.write), "out");
     co_await out.write("left");
-    EXPECT_EQ(out.unread_bytes(), 4u);
-    EXPECT_EQ(in.unread_bytes(), 4u);
     in.stop();
     EXPECT_EQ(co_await read_all(std::move(in)), "left");
-    EXPECT_EQ(out.unread_bytes(), 0u);
   });
 }
 

@@ -5,7 +5,6 @@
 //   read                    reads a request and logs it as {"msg":"heard","request":…}
 //   drain                   reads and logs requests to the end
 //   say:JSON                writes a response
-//   many:N                  writes the next response N times
 //   together                the next two responses are one write
 //   raw:HEX                 writes bytes
 //   log:TEXT                a line on standard error
@@ -116,7 +115,6 @@ void leave(std::initializer_list<int> streams, const char* seconds) {
 
 template <class P>
 int play(P peer, int argc, char** argv) {
-  int times = 1;
   for (int i = 2; i < argc; ++i) {
     std::string_view step = argv[i];
     std::string_view name = step.substr(0, step.find(':'));
@@ -131,9 +129,7 @@ int play(P peer, int argc, char** argv) {
       while (peer.read(false)) {
       }
     } else if (name == "say") {
-      for (int k = std::exchange(times, 1); k > 0; --k) peer.say(argument);
-    } else if (name == "many") {
-      times = std::atoi(argument.c_str());
+      peer.say(argument);
     } else if (name == "together") {
       peer.together();
     } else if (name == "raw") {

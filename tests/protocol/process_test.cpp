@@ -397,45 +397,6 @@ TEST(ProcessSession, OutputLeftOpenDoesNotHideItsEnd) {
   EXPECT_LT(std::chrono::steady_clock::now() - start, 25s);
 }
 
-TEST(ProcessSession, ACaptureMustReadTheAcknowledgementsItWants) {
-  for (Codec codec : codecs)
-    EXPECT_EQ(capture_session(codec, {opened, checkpoint, "hang"}, true).error,
-              "connector requested acknowledgements but is not processing its input");
-}
-
-// Reads nothing for a while after the first checkpoint.
-Task<> consume_late(Clock& clock, Reader<CaptureOutput> in, Writer<Acknowledged> out,
-                    std::size_t& documents) {
-  bool late = false;
-  while (auto output = co_await in.next()) {
-    documents += output->documents.size();
-    if (!output->checkpoint || std::exchange(late, true)) continue;
-    co_await out.send(Acknowledged(1));
-    co_await clock.sleep(15s);
-    out.close();
-  }
-}
-
-TEST(ProcessSession, ACaptureThatWaitsForUsMayReadItsAcknowledgementsLate) {
-  testing::run([](Loop& loop) -> Task<> {
-    Stage stage(loop, true);
-    std::vector<std::string> script{"capture", "greet", "read", opened, checkpoint};
-    const std::string large = R"(say:{"captured":{"doc":")" + std::string(100'000, 'x') + "\"}}";
-    for (std::string step : {std::string("many:50"), large, std::string("read"), std::string(checkpoint)})
-      script.push_back(step);
-    script.push_back("drain");
-    auto connector =
-        checked(stage.context, process_capture(stage.context, stage.options(Codec::json, script)));
-    auto [out, outputs] = channel<CaptureOutput>(stage.context.executor, 1_KiB);
-    auto [acknowledge, acknowledgements] = channel<Acknowledged>(stage.context.executor, 1_MiB);
-    CaptureIo io(std::move(out), std::move(acknowledgements), false);
-    std::size_t documents = 0;
-    co_await all(connector->run(open_capture(), std::move(io)),
-                 consume_late(stage.hasty, std::move(outputs), std::move(acknowledge), documents));
-    EXPECT_EQ(documents, 50u);
-  });
-}
-
 TEST(ProcessSession, BreachesOfACapture) {
   for (Codec codec : codecs) {
     auto error = [&](std::vector<std::string> script) { return capture_session(codec, script).error; };

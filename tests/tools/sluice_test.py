@@ -112,7 +112,6 @@ class Backfill(SluiceTest):
         self.run_once()
         self.assertEqual(self.rows(), [(5,)])
 
-
     def test_a_binding_may_be_disabled_instead_and_the_others_go_on(self):
         self.widen()
         self.sink["bindings"][0]["onIncompatibleSchemaChange"] = "disableBinding"
@@ -142,6 +141,18 @@ class Killed(SluiceTest):
             "command": [sys.executable, os.path.join(here, "dies_after_apply.py"), self.path("died"),
                         os.path.join(connectors, "materialize-sqlite", "materialize-sqlite")],
             "config": {"path": self.path("out.db")}}}
+
+    def test_in_an_apply_for_a_counter_that_is_taken_back_then(self):
+        open(self.path("died"), "w").close()  # not in the first one
+        self.run_once()
+        os.remove(self.path("died"))
+        self.source["docs"] = 5
+        self.sink["bindings"][0]["backfill"] = 1
+        self.run_once(status=-signal.SIGKILL)
+        self.assertEqual(self.rows(), [(0,)])
+        self.sink["bindings"][0]["backfill"] = 0
+        self.run_once()
+        self.assertEqual(self.rows(), [(5,)])
 
     def test_in_the_first_apply_the_tables_that_it_created_are_ours(self):
         self.run_once(status=-signal.SIGKILL)

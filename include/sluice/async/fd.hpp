@@ -46,8 +46,6 @@ class ByteReader {
   ~ByteReader();
   // Reads between 1 and `size` bytes; 0 is the end. Throws Error{transient}.
   Task<std::size_t> read_some(char* into, std::size_t size);
-  // What is there to be read.
-  std::size_t unread_bytes() const;
   // What is there is still read, then comes the end, whoever else holds the other side open.
   void stop();
 
@@ -72,8 +70,6 @@ class ByteWriter {
   Task<> write(std::string_view first, std::string_view second = {}, std::string_view third = {});
   // From now on a write that is cancelled after it began has this long to come to its end.
   void linger(std::chrono::milliseconds patience);
-  // What was written into a pipe and its reader has not taken yet.
-  std::size_t unread_bytes() const;
   // The reader sees the end. Nothing may be written any more.
   void close();
 

@@ -41,6 +41,12 @@ class Batch {
     docs_.reserve(documents);
   }
 
+  // Gives memory back if not even half of it is in use: channels count what is in use only.
+  void trim() {
+    if (text_.capacity() > 2 * text_.size()) text_.shrink_to_fit();
+    if (docs_.capacity() > 2 * docs_.size()) docs_.shrink_to_fit();
+  }
+
   std::size_t size() const { return docs_.size(); }
   bool empty() const { return docs_.empty(); }
   Document doc(std::size_t i) const {

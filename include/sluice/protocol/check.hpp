@@ -61,7 +61,7 @@ class MaterializeChecker {
 
 // A connector that answers and streams only what is legal, whatever `connector` does: each breach ends the
 // call with an error. Acknowledgements are held back from captures that do not want them; those that do must
-// read them within ten seconds.
+// take them within ten seconds. What a child process takes is what its pipe holds.
 std::unique_ptr<Capture> checked(Context& context, std::unique_ptr<Capture> connector);
 std::unique_ptr<Materialize> checked(Context& context, std::unique_ptr<Materialize> connector);
 

@@ -84,6 +84,11 @@ class StoreBatch {
     bytes_.reserve(bytes);
     entries_.reserve(documents);
   }
+  // Gives memory back if not even half of it is in use.
+  void trim() {
+    if (bytes_.capacity() > 2 * bytes_.size()) bytes_.shrink_to_fit();
+    if (entries_.capacity() > 2 * entries_.size()) entries_.shrink_to_fit();
+  }
   std::size_t size() const { return entries_.size(); }
   bool empty() const { return entries_.empty(); }
   Document operator[](std::size_t i) const {
