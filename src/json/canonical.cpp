@@ -1,4 +1,5 @@
 #include "escape.hpp"
+#include "sluice/base/short_text.hpp"
 #include "sluice/json/write.hpp"
 
 namespace sluice::json {
@@ -22,12 +23,18 @@ char* put_string(char* at, std::string_view text) {
 }
 
 // A name that views the source needed no escape there and has its quotes around it.
-char* put_name(char* at, const Tree& tree, std::string_view name) {
+bool is_plain_name(const Tree& tree, std::string_view name) {
   std::string_view source = tree.root().raw;
-  bool plain = name.data() > source.data() && name.data() < source.data() + source.size();
-  at = plain ? put(at, {name.data() - 1, name.size() + 2}) : put_string(at, name);
-  *at++ = ':';
-  return at;
+  return name.data() > source.data() && name.data() < source.data() + source.size();
+}
+
+// A member that stands in the source as it should be written; empty if it does not.
+std::string_view as_written(const Tree& tree, const Node& member) {
+  bool plain = member.kind == Kind::string ? is_plain(member)
+                                           : member.kind != Kind::array && member.kind != Kind::object;
+  std::string_view key = member.key;
+  if (!plain || member.raw.data() != key.data() + key.size() + 2 || !is_plain_name(tree, key)) return {};
+  return {key.data() - 1, key.size() + 3 + member.raw.size()};
 }
 
 }  // namespace
@@ -73,10 +80,17 @@ char* Canonical::object(char* at, const Tree& tree, const Node& node) {
   char before = '{';
   for (std::size_t i = base; i < end; ++i) {
     *at++ = before;
-    const Node& member = *order_[i].node;
-    at = put_name(at, tree, member.key);
-    at = value(at, tree, member);
     before = ',';
+    const Node& member = *order_[i].node;
+    std::string_view written = &member == marked_ ? std::string_view() : as_written(tree, member);
+    if (!written.empty()) {
+      at = put(at, written);
+      continue;
+    }
+    std::string_view name = member.key;
+    at = is_plain_name(tree, name) ? put(at, {name.data() - 1, name.size() + 2}) : put_string(at, name);
+    *at++ = ':';
+    at = value(at, tree, member);
   }
   order_.resize(base);
   return put(at, base == end ? "{}" : "}");
@@ -94,11 +108,15 @@ bool Canonical::holds(const Tree& tree) {
     }
     size += node.count + (node.count == 0 ? 2 : 1);  // brackets and commas
     if (node.kind == Kind::array) continue;
-    const Node* last = nullptr;
+    std::string_view last;
+    std::uint64_t last_prefix = 0;
     for (const Node& child : tree.children(node)) {
-      if (last && last->key >= child.key) return false;
+      std::uint64_t prefix = text::prefix(child.key);
+      bool first = tree.index(child) == i + 1;
+      if (!first && (prefix < last_prefix || (prefix == last_prefix && child.key <= last))) return false;
       size += child.key.size() + 3;
-      last = &child;
+      last = child.key;
+      last_prefix = prefix;
     }
   }
   return size == tree.root().raw.size();

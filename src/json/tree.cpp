@@ -14,6 +14,7 @@
 
 #include "sluice/base/bytes.hpp"
 #include "sluice/base/error.hpp"
+#include "sluice/base/short_text.hpp"
 
 namespace sluice::json {
 namespace {
@@ -263,7 +264,7 @@ const Node* Tree::find(const Node& node, std::string_view name) const {
   if (node.kind != Kind::object) return nullptr;
   const Node* found = nullptr;
   for (const Node& child : children(node))
-    if (child.key == name) found = &child;
+    if (text::same(child.key, name)) found = &child;
   return found;
 }
 
@@ -291,13 +292,6 @@ void Tree::erase(std::uint32_t at) {
 
 namespace {
 
-std::uint64_t prefix(std::string_view name) {
-  std::uint64_t value = 0;
-  std::size_t size = std::min<std::size_t>(name.size(), 8);
-  for (std::size_t i = 0; i < size; ++i) value = value << 8 | static_cast<unsigned char>(name[i]);
-  return size == 0 ? 0 : value << (64 - 8 * size);
-}
-
 std::strong_ordering order(const Member& a, const Member& b) {
   return a.prefix != b.prefix ? a.prefix <=> b.prefix : a.node->key <=> b.node->key;
 }
@@ -307,10 +301,12 @@ std::strong_ordering order(const Member& a, const Member& b) {
 void append_members(std::vector<Member>& out, const Tree& tree, const Node& object) {
   std::size_t base = out.size();
   bool in_order = true;
+  out.resize(base + object.count);
+  Member* next = out.data() + base;
   for (const Node& child : tree.children(object)) {
-    Member member{prefix(child.key), &child};
-    in_order = in_order && (out.size() == base || order(out.back(), member) < 0);
-    out.push_back(member);
+    *next = {text::prefix(child.key), &child};
+    in_order = in_order && (next == out.data() + base || order(next[-1], *next) < 0);
+    ++next;
   }
   if (in_order) return;
   // Nodes lie in the order of the text, so their addresses tell which of equal names comes last.

@@ -7,6 +7,7 @@
 
 #include "escape.hpp"
 #include "sluice/base/error.hpp"
+#include "sluice/base/short_text.hpp"
 
 namespace sluice::json {
 namespace {
@@ -40,7 +41,7 @@ void write_double(std::string& out, double value) {
   char* end = fmt::format_to(digits, "{}", value);
   std::string_view text(digits, static_cast<std::size_t>(end - digits));
   out += text;
-  if (text.find_first_of(".e") == text.npos) out += ".0";
+  if (text::find_any(text, 0, '.', 'e') == text.npos) out += ".0";
 }
 
 void Writer::separate() {

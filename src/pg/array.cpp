@@ -1,6 +1,7 @@
 #include "array.hpp"
 
 #include "malformed.hpp"
+#include "sluice/base/short_text.hpp"
 
 namespace sluice::pg {
 
@@ -57,14 +58,14 @@ ArrayReader::Token ArrayReader::value() {
 
 // Up to the closing quote. Elements without escapes are views of the array's text.
 void ArrayReader::quoted() {
-  std::size_t stop = rest_.find_first_of("\"\\", 1);
+  std::size_t stop = text::find_any(rest_, 1, '"', '\\');
   if (stop != rest_.npos && rest_[stop] == '"') {
     element_ = rest_.substr(1, stop - 1);
     rest_.remove_prefix(stop + 1);
     return;
   }
   scratch_.clear();
-  for (std::size_t start = 1; stop != rest_.npos; stop = rest_.find_first_of("\"\\", stop)) {
+  for (std::size_t start = 1; stop != rest_.npos; stop = text::find_any(rest_, stop, '"', '\\')) {
     scratch_.append(rest_, start, stop - start);
     if (rest_[stop] == '"') {
       element_ = scratch_;

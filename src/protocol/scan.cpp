@@ -6,6 +6,8 @@
 #include <emmintrin.h>
 #endif
 
+#include "sluice/base/short_text.hpp"
+
 namespace sluice::protocol {
 namespace {
 
@@ -135,7 +137,7 @@ std::size_t value_size(std::string_view text) {
     }
     return 0;
   }
-  std::size_t end = text.find_first_of(",]} \t\r\n");
+  std::size_t end = text::find_any(text, 0, ',', ']', '}', ' ', '\t', '\r', '\n');
   return end == text.npos ? 0 : end;
 }
 

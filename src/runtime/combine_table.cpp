@@ -4,6 +4,8 @@
 #include <cstring>
 #include <functional>
 
+#include "sluice/base/short_text.hpp"
+
 namespace sluice::runtime {
 namespace {
 
@@ -14,19 +16,18 @@ std::uint32_t hash_of(std::uint32_t binding, std::string_view key) {
   return static_cast<std::uint32_t>(hash ^ hash >> 32);
 }
 
-std::uint64_t prefix_of(std::string_view key) {
-  std::uint64_t value = 0;
-  std::size_t size = std::min<std::size_t>(key.size(), 8);
-  for (std::size_t i = 0; i < size; ++i) value = value << 8 | static_cast<unsigned char>(key[i]);
-  return size == 0 ? 0 : value << (64 - 8 * size);
-}
-
 // With some air, so that a document that grows by folding is not moved each time.
 std::uint32_t room_for(std::size_t size, bool folded) {
   return static_cast<std::uint32_t>(folded ? size + size / 2 : size);
 }
 
 }  // namespace
+
+bool CombineTable::before(const Place& a, const Place& b) {
+  if (a.binding != b.binding) return a.binding < b.binding;
+  if (a.prefix != b.prefix) return a.prefix < b.prefix;
+  return a.entry->key() < b.entry->key();
+}
 
 CombineTable::CombineTable(std::size_t chunk_bytes) : arena_(chunk_bytes), slots_(least_slots) {}
 
@@ -36,14 +37,17 @@ CombineTable::Entry& CombineTable::entry(std::uint32_t binding, std::string_view
   for (; slots_[at].entry; at = (at + 1) & mask) {
     if (slots_[at].hash != hash) continue;
     Entry& e = *slots_[at].entry;
-    if (e.binding == binding && e.key() == key) return e;
+    if (e.binding == binding && text::same(e.key(), key)) return e;
   }
   auto* made = new (arena_.allocate(sizeof(Entry) + key.size())) Entry{};
   made->binding = binding;
   made->key_size = static_cast<std::uint32_t>(key.size());
   if (!key.empty()) std::memcpy(reinterpret_cast<char*>(made + 1), key.data(), key.size());
   slots_[at] = {made, hash};
-  if (++count_ * 2 > slots_.size()) grow();
+  Place place{binding, text::prefix(key), made};
+  in_order_ = in_order_ && (order_.empty() || before(order_.back(), place));
+  order_.push_back(place);
+  if (order_.size() * 2 > slots_.size()) grow();
   return *made;
 }
 
@@ -98,22 +102,16 @@ void CombineTable::replace_last(Entry& entry, const DocumentView& document) { wr
 void CombineTable::clear() {
   arena_.clear();
   // Wiping the slots costs; those of a table that was once wide go again.
-  std::size_t slots = count_ * 4 < slots_.size() ? slots_.size() / 2 : slots_.size();
+  std::size_t slots = order_.size() * 4 < slots_.size() ? slots_.size() / 2 : slots_.size();
   slots_.assign(std::max(least_slots, slots), Slot{});
-  count_ = 0;
+  if (order_.size() * 8 < order_.capacity()) order_ = {};
   order_.clear();
+  in_order_ = true;
 }
 
 const std::vector<CombineTable::Place>& CombineTable::sort() {
-  order_.clear();
-  order_.reserve(count_);
-  for (const Slot& slot : slots_)
-    if (slot.entry) order_.push_back({slot.entry->binding, prefix_of(slot.entry->key()), slot.entry});
-  std::sort(order_.begin(), order_.end(), [](const Place& a, const Place& b) {
-    if (a.binding != b.binding) return a.binding < b.binding;
-    if (a.prefix != b.prefix) return a.prefix < b.prefix;
-    return a.entry->key() < b.entry->key();
-  });
+  if (!in_order_) std::sort(order_.begin(), order_.end(), before);
+  in_order_ = true;
   return order_;
 }
 

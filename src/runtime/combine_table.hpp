@@ -49,10 +49,10 @@ class CombineTable {
   // In the place of the last document.
   void replace_last(Entry& entry, const DocumentView& document);
 
-  std::size_t size() const { return count_; }
+  std::size_t size() const { return order_.size(); }
   // What the content costs, the order of it included.
   std::size_t bytes() const {
-    return arena_.bytes() + slots_.size() * sizeof(Entry*) + count_ * sizeof(Place);
+    return arena_.bytes() + slots_.size() * sizeof(Slot) + order_.size() * sizeof(Place);
   }
   void clear();
 
@@ -69,14 +69,15 @@ class CombineTable {
     Entry* entry;
     std::uint32_t hash;
   };
+  static bool before(const Place& a, const Place& b);
   void grow();
   Document* make(const DocumentView& document);
   void write(Document& to, const DocumentView& from);
 
   Arena arena_;
   std::vector<Slot> slots_;  // open addressing; a power of two of them, at most half in use
-  std::size_t count_ = 0;
-  std::vector<Place> order_;
+  std::vector<Place> order_;  // of arrival until sort()
+  bool in_order_ = true;      // by binding and key so far: a table that is scanned arrives sorted
 };
 
 }  // namespace sluice::runtime

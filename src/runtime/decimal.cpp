@@ -5,6 +5,7 @@
 #include <limits>
 #include <optional>
 
+#include "sluice/base/short_text.hpp"
 #include "sluice/json/tree.hpp"
 
 namespace sluice::runtime {
@@ -61,7 +62,7 @@ double to_double(std::string_view token) {
 }  // namespace
 
 bool is_integral(std::string_view token) {
-  if (token.find_first_of(".eE") == token.npos) return true;
+  if (text::find_any(token, 0, '.', 'e', 'E') == token.npos) return true;
   if (auto decimal = parse(token)) return decimal->exponent >= 0;
   double value = to_double(token);
   return std::trunc(value) == value;

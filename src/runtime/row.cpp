@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "sluice/base/error.hpp"
+#include "sluice/base/short_text.hpp"
 #include "sluice/base/text.hpp"
 #include "sluice/data/packed.hpp"
 #include "sluice/json/write.hpp"
@@ -142,9 +143,13 @@ void RowReader::find(const Place& place, const Node& node) {
 void RowReader::find_members(const Place& place, const Node& node) {
   auto wanted = place.children.begin();
   for (const Node& member : tree_.children(node)) {
-    while (wanted->name < member.key)
-      if (++wanted == place.children.end()) return;
-    if (wanted->name == member.key) find(*wanted, member);
+    if (!text::same(wanted->name, member.key)) {
+      while (wanted->name < member.key)
+        if (++wanted == place.children.end()) return;
+      if (wanted->name != member.key) continue;
+    }
+    find(*wanted, member);
+    if (++wanted == place.children.end()) return;
   }
 }
 

@@ -43,6 +43,7 @@ class Compiler {
     model_.root = compile(root, "", "");
     check_loops();
     mark_annotating();
+    mark_type_only();
   }
 
  private:
@@ -510,6 +511,23 @@ class Compiler {
     }
     each_in_place(sub, [&](const Sub& s) { check_loops(s, open); });
     open[&sub] = false;
+  }
+
+  void mark_type_only() {
+    for (Sub& sub : model_.subs) {
+      if (sub.never || sub.reduce || sub.redact != Redaction::none || sub.constant || sub.enumeration ||
+          sub.in_place)
+        continue;
+      auto free = [&](Kind kind, bool of_rules) {
+        if (of_rules) sub.type_only |= static_cast<std::uint8_t>(1u << static_cast<unsigned>(kind));
+      };
+      free(Kind::null, true);
+      free(Kind::boolean, true);
+      free(Kind::number, !sub.number);
+      free(Kind::string, !sub.string);
+      free(Kind::array, !sub.array && !sub.unevaluated_items);
+      free(Kind::object, !sub.object && !sub.unevaluated_properties);
+    }
   }
 
   void mark_annotating() {

@@ -45,16 +45,6 @@ struct Buffers {
   std::string keyword_path, instance_path;
 };
 
-std::string shown(const Node& node) {
-  std::string_view head = text::cut_utf8(node.raw, 64);
-  return std::string(head) + (head.size() < node.raw.size() ? "…" : "");
-}
-
-std::string_view name(Kind kind) {
-  constexpr std::string_view names[] = {"null", "boolean", "number", "string", "array", "object"};
-  return names[static_cast<std::size_t>(kind)];
-}
-
 bool equal(const Tree& tree, const Node& node, const Value& value) {
   if (node.kind != value.node->kind) return false;
   if (node.kind == Kind::string) return node.text == value.node->text;
@@ -129,6 +119,30 @@ class Evaluation {
     return false;
   }
 
+  // Parts of an error: put into words only where it is explained, as speculation fails often.
+  static auto shown(const Node& node) {
+    return if_explaining([&] {
+      std::string_view head = text::cut_utf8(node.raw, 64);
+      return std::string(head) + (head.size() < node.raw.size() ? "…" : "");
+    });
+  }
+  static auto words(Types types) {
+    return if_explaining([&] { return types::text(types); });
+  }
+  static auto words(Kind kind) {
+    return if_explaining([&] {
+      constexpr const char* names[] = {"null", "boolean", "number", "string", "array", "object"};
+      return std::string(names[static_cast<std::size_t>(kind)]);
+    });
+  }
+  template <class Words>
+  static auto if_explaining(Words words) {
+    if constexpr (explaining)
+      return words();
+    else
+      return 0;
+  }
+
   // Runs a check unless a failure has been found and need not be explained further.
   template <class Check>
   static void require(bool& ok, Check&& check) {
@@ -192,6 +206,11 @@ class Evaluation {
   // ---- one schema at one value ----
 
   bool evaluate(const Sub& sub, const Node& node, std::uint32_t at, const Marks& outer) {
+    if (!explaining && sub.only_types(node.kind)) return type(sub, node);
+    return apply(sub, node, at, outer);
+  }
+
+  bool apply(const Sub& sub, const Node& node, std::uint32_t at, const Marks& outer) {
     if (sub.never) return fail("", "no value is allowed here");
     bool ok = true;
     require(ok, [&] { return type(sub, node); });
@@ -232,8 +251,8 @@ class Evaluation {
     Types is = types::of(node.kind), numbers = sub.types & types::number;
     if (node.kind == Kind::number && numbers != types::number && numbers != 0) is = types::of(node);
     if (sub.types & is) return true;
-    return fail("type", "expected {}, found {}", types::text(sub.types),
-                node.kind == Kind::number ? shown(node) : name(node.kind));
+    return fail("type", "expected {}, found {}", words(sub.types),
+                node.kind == Kind::number ? shown(node) : words(node.kind));
   }
 
   bool constant(const Value& value, const Node& node) {

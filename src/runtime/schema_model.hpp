@@ -1,5 +1,4 @@
 #pragma once
-#include <cstring>
 #include <deque>
 #include <limits>
 #include <map>
@@ -11,6 +10,7 @@
 
 #include "format.hpp"
 #include "regex.hpp"
+#include "sluice/base/short_text.hpp"
 #include "sluice/json/tree.hpp"
 #include "sluice/runtime/schema.hpp"
 #include "sluice/runtime/types.hpp"
@@ -81,21 +81,18 @@ class Properties {
   // The slot of `name`. Documents mostly have their properties in order, so the slot at `guess` is tried
   // first.
   std::size_t find(std::string_view name, std::size_t guess) const {
-    if (guess < slots_.size() && equal(slots_[guess].name, name)) return guess;
+    if (guess < slots_.size() && text::same(slots_[guess].name, name)) return guess;
     if (slots_.size() <= 4) {
       for (std::size_t i = 0; i < slots_.size(); ++i)
-        if (equal(slots_[i].name, name)) return i;
+        if (text::same(slots_[i].name, name)) return i;
       return none;
     }
     for (std::size_t at = hash(name) & mask_; table_[at] != 0; at = (at + 1) & mask_)
-      if (equal(slots_[table_[at] - 1].name, name)) return table_[at] - 1;
+      if (text::same(slots_[table_[at] - 1].name, name)) return table_[at] - 1;
     return none;
   }
 
  private:
-  static bool equal(std::string_view a, std::string_view b) {
-    return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size()) == 0;
-  }
   static std::uint64_t hash(std::string_view name);
 
   std::vector<Slot> slots_;
@@ -150,6 +147,9 @@ struct Notes {
 struct Sub {
   bool never = false;      // the schema `false`
   bool annotates = false;  // it or anything it applies carries reduce or redact
+  // The kinds of values of which it says nothing but the type, a bit each.
+  std::uint8_t type_only = 0;
+  bool only_types(json::Kind kind) const { return type_only >> static_cast<unsigned>(kind) & 1; }
   Types types = types::any;
   Redaction redact = Redaction::none;
   std::optional<Reduction> reduce;
