@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstring>
 #include <limits>
 
 #include "sluice/base/error.hpp"
@@ -99,7 +100,7 @@ bool Truncation::value(std::string& out, const json::Tree& tree, const Node& nod
 
 RowReader::RowReader(const protocol::CollectionSpec& collection, const std::vector<std::string>& fields,
                      const std::optional<protocol::SerPolicy>& policy)
-    : truncation_(policy), found_(fields.size()) {
+    : truncation_(policy), scanned_(fields.size()), found_(fields.size()) {
   for (const std::string& field : fields) {
     sources_.emplace_back(projection_of(collection, field));
     plant(root_, sources_.back().location.tokens(), 0, sources_.size() - 1);
@@ -122,12 +123,116 @@ void RowReader::plant(Place& from, const std::vector<std::string>& tokens, std::
 }
 
 void RowReader::read(std::string_view document) {
-  tree_.parse(document);
+  document_ = document;
   std::fill(found_.begin(), found_.end(), nullptr);
+  if (!truncation_.active() && scan(document)) return;
+  std::fill(found_.begin(), found_.end(), nullptr);
+  tree_.parse(document);
   find(root_, tree_.root());
   if (!truncation_.active()) return;
   cut_.clear();
   document_cut_ = truncation_.write(cut_, tree_, tree_.root());
+}
+
+// False if the text does not have the form that can be read without decoding and without looking back: there
+// are escapes, or a field lies within an array.
+bool RowReader::scan(std::string_view document) {
+  scanned_count_ = 0;
+  if (document.empty() || std::memchr(document.data(), '\\', document.size())) return false;
+  return scan_value(&root_, document.data(), document.data() + document.size()) != nullptr;
+}
+
+namespace {
+
+// Behind the string that begins at `at`; null if it has no end.
+const char* end_of_string(const char* at, const char* end) {
+  auto* quote = static_cast<const char*>(std::memchr(at + 1, '"', static_cast<std::size_t>(end - at - 1)));
+  return quote ? quote + 1 : nullptr;
+}
+
+const char* end_of_container(const char* at, const char* end) {
+  for (int depth = 0; at != end;) {
+    if (*at == '"') {
+      at = end_of_string(at, end);
+      if (!at) return nullptr;
+      continue;
+    }
+    char c = *at++;
+    if (c == '{' || c == '[') ++depth;
+    if ((c == '}' || c == ']') && --depth == 0) return at;
+  }
+  return nullptr;
+}
+
+const char* end_of_token(const char* at, const char* end) {
+  while (at != end && *at != ',' && *at != '}' && *at != ']') ++at;
+  return at;
+}
+
+Kind kind_at(char first) {
+  switch (first) {
+    case '{':
+      return Kind::object;
+    case '[':
+      return Kind::array;
+    case '"':
+      return Kind::string;
+    case 't':
+    case 'f':
+      return Kind::boolean;
+    case 'n':
+      return Kind::null;
+    default:
+      return Kind::number;
+  }
+}
+
+}  // namespace
+
+// Behind the value at `at`; null if the document has to be parsed. `place` is where fields of it are wanted,
+// or null.
+const char* RowReader::scan_value(const Place* place, const char* at, const char* end) {
+  if (at == end) return nullptr;
+  Kind kind = kind_at(*at);
+  bool within = place && !place->children.empty();
+  const char* behind;
+  if (kind == Kind::string)
+    behind = end_of_string(at, end);
+  else if (kind == Kind::array)
+    behind = within ? nullptr : end_of_container(at, end);
+  else if (kind == Kind::object)
+    behind = within ? scan_object(*place, at, end) : end_of_container(at, end);
+  else
+    behind = end_of_token(at, end);
+  if (!behind || !place || place->fields.empty()) return behind;
+  Node& node = scanned_[scanned_count_++];
+  node.kind = kind;
+  node.truth = *at == 't';
+  node.raw = {at, static_cast<std::size_t>(behind - at)};
+  node.text = kind == Kind::string ? node.raw.substr(1, node.raw.size() - 2) : node.raw;
+  for (std::size_t field : place->fields) found_[field] = &node;
+  return behind;
+}
+
+// Both sides ascend by name.
+const char* RowReader::scan_object(const Place& place, const char* at, const char* end) {
+  auto wanted = place.children.begin(), last = place.children.end();
+  if (end - at >= 2 && at[1] == '}') return at + 2;
+  do {
+    const char* name = ++at;
+    if (at == end || *name != '"') return nullptr;
+    at = end_of_string(name, end);
+    if (!at || at == end) return nullptr;
+    std::string_view key(name + 1, static_cast<std::size_t>(at - name - 2));
+    bool here = wanted != last && text::same(wanted->name, key);
+    while (!here && wanted != last && wanted->name < key) {
+      ++wanted;
+      here = wanted != last && text::same(wanted->name, key);
+    }
+    at = scan_value(here ? &*wanted : nullptr, at + 1, end);
+    wanted += here;
+  } while (at && at != end && *at == ',');
+  return at && at != end && *at == '}' ? at + 1 : nullptr;
 }
 
 void RowReader::find(const Place& place, const Node& node) {
@@ -219,7 +324,7 @@ bool RowReader::pack_value(std::string& out, const Node& node) const {
 }
 
 void RowReader::document(std::string& out) {
-  out += truncation_.active() ? std::string_view(cut_) : tree_.root().raw;
+  out += truncation_.active() ? std::string_view(cut_) : document_;
 }
 
 }  // namespace sluice::runtime

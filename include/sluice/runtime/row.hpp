@@ -45,13 +45,14 @@ class Truncation {
 };
 
 // Turns the documents of one binding, in canonical form, into packed tuples: one walk over the document
-// whatever the number of fields. Used by one thread at a time.
+// whatever the number of fields, and most often over its text, as nothing has to be decoded or validated any
+// more. Used by one thread at a time.
 class RowReader {
  public:
   RowReader(const protocol::CollectionSpec& collection, const std::vector<std::string>& fields,
             const std::optional<protocol::SerPolicy>& policy);
 
-  // Parses `document`, which must live until the calls below are done.
+  // `document` is canonical and lives until the calls below are done.
   void read(std::string_view document);
   // Appends the tuple of the fields in their order.
   void pack(std::string& out);
@@ -66,6 +67,9 @@ class RowReader {
     std::vector<Place> children;
   };
   void plant(Place& from, const std::vector<std::string>& tokens, std::size_t depth, std::size_t field);
+  bool scan(std::string_view document);
+  const char* scan_value(const Place* place, const char* at, const char* end);
+  const char* scan_object(const Place& place, const char* at, const char* end);
   void find(const Place& place, const json::Node& node);
   void find_members(const Place& place, const json::Node& node);
   void find_items(const Place& place, const json::Node& node);
@@ -75,7 +79,10 @@ class RowReader {
   std::vector<FieldSource> sources_;
   Place root_;
   Truncation truncation_;
-  json::Tree tree_;
+  std::string_view document_;
+  json::Tree tree_;                       // of a document that was parsed
+  std::vector<json::Node> scanned_;       // otherwise: what was found, without children
+  std::size_t scanned_count_ = 0;
   std::vector<const json::Node*> found_;  // by field
   std::string cut_;                       // the document as cut, if truncation is active
   bool document_cut_ = false;
