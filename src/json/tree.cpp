@@ -101,8 +101,9 @@ class Tree::Builder {
     if (auto error = impl_.parser.iterate_raw(input).get(tokens_))
       throw Rejected{simdjson::error_message(error), padded_};
     std::string_view key;
-    do value(key);
-    while (another(key));
+    bool fresh;
+    do fresh = value(key);
+    while (another(fresh, key));
     if (peek() != padded_ + text_.size()) throw Rejected{"more follows the value", peek()};
   }
 
@@ -121,47 +122,61 @@ class Tree::Builder {
   }
   std::uint32_t size() const { return static_cast<std::uint32_t>(nodes_.size()); }
 
-  void value(std::string_view key) {
+  // Is it a container, now open?
+  bool value(std::string_view key) {
     const char* token = take();
-    Node& node = nodes_.emplace_back();
-    node.key = key;
-    node.end = size();
     switch (*token) {
       case '{':
-        return open(node, Kind::object, token);
+        open(key, Kind::object, token);
+        return true;
       case '[':
-        return open(node, Kind::array, token);
-      case '"':
-        node.kind = Kind::string;
-        node.text = string(token, node.raw);
-        return;
+        open(key, Kind::array, token);
+        return true;
+      case '"': {
+        std::string_view raw, text = string(token, raw);
+        add(key, text, raw, Kind::string);
+        return false;
+      }
       case 't':
-        node.truth = true;
-        return literal(node, Kind::boolean, token, "true");
+        add(key, {}, literal(token, "true"), Kind::boolean).truth = true;
+        return false;
       case 'f':
-        return literal(node, Kind::boolean, token, "false");
+        add(key, {}, literal(token, "false"), Kind::boolean);
+        return false;
       case 'n':
-        return literal(node, Kind::null, token, "null");
-      default:
-        return number(node, token);
+        add(key, {}, literal(token, "null"), Kind::null);
+        return false;
+      default: {
+        std::string_view text = number(token);
+        add(key, text, text, Kind::number);
+        return false;
+      }
     }
   }
-  void open(Node& node, Kind kind, const char* token) {
+  // Member by member, in place: what was just written in parts is slow to read back as a whole.
+  Node& add(std::string_view key, std::string_view text, std::string_view raw, Kind kind) {
+    Node& node = nodes_.emplace_back();
+    node.key = key;
+    node.text = text;
+    node.raw = raw;
+    node.end = size();
+    node.kind = kind;
+    return node;
+  }
+  void open(std::string_view key, Kind kind, const char* token) {
     if (depth_ == max_depth) throw Rejected{"nested deeper than 1000 levels", token};
-    node.kind = kind;
-    node.raw = source(token, token + 1);
-    impl_.open[depth_++] = size() - 1;
+    impl_.open[depth_++] = size();
+    add(key, {}, source(token, token + 1), kind);
   }
-  void literal(Node& node, Kind kind, const char* token, std::string_view expected) {
-    node.kind = kind;
-    node.raw = source(token, end_of_token());
-    if (node.raw != expected) throw Rejected{"no JSON value", token};
+  std::string_view literal(const char* token, std::string_view expected) const {
+    std::string_view raw = source(token, end_of_token());
+    if (raw != expected) throw Rejected{"no JSON value", token};
+    return raw;
   }
-  void number(Node& node, const char* token) {
+  std::string_view number(const char* token) const {
     const char* end = end_of_token();
     if (!is_number(token, end)) throw Rejected{"no JSON value", token};
-    node.kind = Kind::number;
-    node.raw = node.text = source(token, end);
+    return source(token, end);
   }
   std::string_view string(const char* token, std::string_view& raw) {
     const char* end = end_of_token();
@@ -170,7 +185,7 @@ class Tree::Builder {
     if (!any_escape_ || !std::memchr(token, '\\', raw.size())) return raw.substr(1, raw.size() - 2);
     return unescape(token);
   }
-  std::string_view unescape(const char* token) {
+  [[gnu::noinline]] std::string_view unescape(const char* token) {
     if (!decoded_) {
       // No content outgrows its source, so one buffer of the size of the text holds them all.
       if (impl_.decoded.size() < impl_.padded.size()) impl_.decoded.resize(impl_.padded.size());
@@ -183,9 +198,10 @@ class Tree::Builder {
     return content;
   }
 
-  // Closes what ends here and reads up to the next value. False once the root is complete.
-  bool another(std::string_view& key) {
-    for (bool fresh = opened(); depth_ > 0; fresh = false) {
+  // Closes what ends here and reads up to the next value. `fresh`: the last one is a container that was just
+  // opened. False once the root is complete.
+  bool another(bool fresh, std::string_view& key) {
+    for (; depth_ > 0; fresh = false) {
       Node& parent = nodes_[impl_.open[depth_ - 1]];
       const char* token = peek();
       bool object = parent.kind == Kind::object;
@@ -204,8 +220,6 @@ class Tree::Builder {
     }
     return false;
   }
-  // Is the last node a container that was just opened?
-  bool opened() const { return depth_ > 0 && impl_.open[depth_ - 1] + 1 == size(); }
   void close(Node& node, const char* token) {
     node.end = size();
     node.raw = {node.raw.data(), source(token, token + 1).data() + 1};

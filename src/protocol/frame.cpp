@@ -168,7 +168,7 @@ typename Decoder<Message>::Frame Decoder<Message>::find_value() {
   }
   std::string_view data = in_.data();
   std::size_t end = container_->feed(data.substr(scanned_));
-  if (end == ContainerEnd::npos) {
+  if (end == json::ContainerEnd::npos) {
     scanned_ = data.size();
     return frame;
   }

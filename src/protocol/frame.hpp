@@ -6,8 +6,8 @@
 
 #include "buffer.hpp"
 #include "hot.hpp"
-#include "scan.hpp"
 #include "sluice/base/bytes.hpp"
+#include "sluice/json/scan.hpp"
 #include "sluice/json/tree.hpp"
 #include "sluice/protocol/codec.hpp"
 #include "sluice/protocol/session.hpp"
@@ -70,7 +70,7 @@ class Decoder {
   Buffer in_;
   std::size_t message_bytes_ = 0;
   std::size_t scanned_ = 0;                // bytes of an incomplete JSON frame known not to end it
-  std::optional<ContainerEnd> container_;  // of an incomplete JSON value
+  std::optional<json::ContainerEnd> container_;  // of an incomplete JSON value
   HotMessage hot_;
   Unpacked unpacked_;
   std::string compact_;

@@ -4,10 +4,10 @@
 #include <cmath>
 #include <variant>
 
-#include "scan.hpp"
 #include "sluice/base/error.hpp"
 #include "sluice/base/text.hpp"
 #include "sluice/data/packed.hpp"
+#include "sluice/json/scan.hpp"
 #include "sluice/json/write.hpp"
 
 namespace sluice::protocol {
@@ -160,10 +160,11 @@ class JsonCursor {
   }
   bool value(std::string_view& text) {
     blanks();
-    std::size_t size = value_size({p_, static_cast<std::size_t>(end_ - p_)});
-    text = {p_, size};
-    p_ += size;
-    return size != 0;
+    const char* behind = json::value_end(p_, end_);
+    if (!behind) return false;
+    text = {p_, static_cast<std::size_t>(behind - p_)};
+    p_ = behind;
+    return true;
   }
 
  private:

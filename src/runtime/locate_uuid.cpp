@@ -1,6 +1,7 @@
 #include "locate_uuid.hpp"
 
-#include <cstring>
+#include "sluice/base/short_text.hpp"
+#include "sluice/json/scan.hpp"
 
 namespace sluice::runtime {
 namespace {
@@ -18,10 +19,10 @@ class Walk {
     if (!take('{')) return false;
     while (at_ < end_ && *at_ == '"') {
       const char* key = at_ + 1;
-      if (!skip_string()) return false;
+      if (!skip_value()) return false;
       std::string_view found(key, static_cast<std::size_t>(at_ - 1 - key));
       if (!take(':')) return false;
-      if (found == name) return true;
+      if (text::same(found, name)) return true;
       if (!skip_value() || !take(',')) return false;
     }
     return false;
@@ -29,7 +30,7 @@ class Walk {
   // The offset of the content of the string here, if it is of UUID length.
   std::optional<std::size_t> uuid() {
     const char* content = at_ + 1;
-    if (at_ >= end_ || *at_ != '"' || !skip_string()) return std::nullopt;
+    if (at_ >= end_ || *at_ != '"' || !skip_value()) return std::nullopt;
     if (static_cast<std::size_t>(at_ - 1 - content) != uuid_length) return std::nullopt;
     return static_cast<std::size_t>(content - begin_);
   }
@@ -40,47 +41,10 @@ class Walk {
     ++at_;
     return true;
   }
-  bool skip_string() {
-    for (++at_; at_ < end_;) {
-      const void* quote = std::memchr(at_, '"', static_cast<std::size_t>(end_ - at_));
-      if (!quote) return false;
-      at_ = static_cast<const char*>(quote);
-      std::size_t backslashes = 0;
-      while (at_[-1 - static_cast<std::ptrdiff_t>(backslashes)] == '\\') ++backslashes;
-      ++at_;
-      if (backslashes % 2 == 0) return true;
-    }
-    return false;
-  }
   bool skip_value() {
-    int depth = 0;
-    while (at_ < end_) {
-      switch (*at_) {
-        case '"':
-          if (!skip_string()) return false;
-          if (depth == 0) return true;
-          continue;
-        case '{':
-        case '[':
-          ++depth;
-          break;
-        case '}':
-        case ']':
-          if (depth == 0) return true;  // of the object around a scalar
-          if (--depth == 0) {
-            ++at_;
-            return true;
-          }
-          break;
-        case ',':
-          if (depth == 0) return true;
-          break;
-        default:
-          break;
-      }
-      ++at_;
-    }
-    return false;
+    const char* behind = json::value_end(at_, end_);
+    if (behind) at_ = behind;
+    return behind;
   }
 
   const char* begin_;

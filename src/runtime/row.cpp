@@ -11,6 +11,7 @@
 #include "sluice/base/short_text.hpp"
 #include "sluice/base/text.hpp"
 #include "sluice/data/packed.hpp"
+#include "sluice/json/scan.hpp"
 #include "sluice/json/write.hpp"
 #include "sluice/runtime/uuid.hpp"
 
@@ -144,31 +145,6 @@ bool RowReader::scan(std::string_view document) {
 
 namespace {
 
-// Behind the string that begins at `at`; null if it has no end.
-const char* end_of_string(const char* at, const char* end) {
-  auto* quote = static_cast<const char*>(std::memchr(at + 1, '"', static_cast<std::size_t>(end - at - 1)));
-  return quote ? quote + 1 : nullptr;
-}
-
-const char* end_of_container(const char* at, const char* end) {
-  for (int depth = 0; at != end;) {
-    if (*at == '"') {
-      at = end_of_string(at, end);
-      if (!at) return nullptr;
-      continue;
-    }
-    char c = *at++;
-    if (c == '{' || c == '[') ++depth;
-    if ((c == '}' || c == ']') && --depth == 0) return at;
-  }
-  return nullptr;
-}
-
-const char* end_of_token(const char* at, const char* end) {
-  while (at != end && *at != ',' && *at != '}' && *at != ']') ++at;
-  return at;
-}
-
 Kind kind_at(char first) {
   switch (first) {
     case '{':
@@ -195,15 +171,9 @@ const char* RowReader::scan_value(const Place* place, const char* at, const char
   if (at == end) return nullptr;
   Kind kind = kind_at(*at);
   bool within = place && !place->children.empty();
-  const char* behind;
-  if (kind == Kind::string)
-    behind = end_of_string(at, end);
-  else if (kind == Kind::array)
-    behind = within ? nullptr : end_of_container(at, end);
-  else if (kind == Kind::object)
-    behind = within ? scan_object(*place, at, end) : end_of_container(at, end);
-  else
-    behind = end_of_token(at, end);
+  if (within && kind == Kind::array) return nullptr;
+  const char* behind =
+      within && kind == Kind::object ? scan_object(*place, at, end) : json::value_end(at, end);
   if (!behind || !place || place->fields.empty()) return behind;
   Node& node = scanned_[scanned_count_++];
   node.kind = kind;
@@ -221,7 +191,7 @@ const char* RowReader::scan_object(const Place& place, const char* at, const cha
   do {
     const char* name = ++at;
     if (at == end || *name != '"') return nullptr;
-    at = end_of_string(name, end);
+    at = json::value_end(name, end);
     if (!at || at == end) return nullptr;
     std::string_view key(name + 1, static_cast<std::size_t>(at - name - 2));
     bool here = wanted != last && text::same(wanted->name, key);

@@ -1,0 +1,208 @@
+#include "sluice/json/scan.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
+
+#include "scan_paths.hpp"
+#include "sluice/base/short_text.hpp"
+
+namespace sluice::json {
+namespace {
+
+constexpr std::size_t npos = ContainerEnd::npos;
+using State = ContainerEnd::State;
+
+#ifdef __x86_64__
+#define SLUICE_AVX2 gnu::target("avx2,bmi,popcnt,pclmul")
+
+constexpr std::size_t block = 64;
+
+// What every processor of the architecture can do: 64 bytes in four loads.
+class Sse2 {
+ public:
+  explicit Sse2(const char* p) {
+    for (int i = 0; i < 4; ++i) parts_[i] = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 16 * i));
+  }
+  // Bit i is set where byte i is `c`.
+  std::uint64_t equal(char c) const {
+    __m128i pattern = _mm_set1_epi8(c);
+    std::uint64_t mask = 0;
+    for (int i = 0; i < 4; ++i) {
+      auto bits = static_cast<std::uint32_t>(_mm_movemask_epi8(_mm_cmpeq_epi8(parts_[i], pattern)));
+      mask |= static_cast<std::uint64_t>(bits) << (16 * i);
+    }
+    return mask;
+  }
+  // Bit i is the parity of the bits 0..i.
+  static std::uint64_t parity(std::uint64_t bits) {
+    for (int shift = 1; shift < 64; shift *= 2) bits ^= bits << shift;
+    return bits;
+  }
+
+ private:
+  __m128i parts_[4];
+};
+
+class Avx2 {
+ public:
+  [[SLUICE_AVX2]] explicit Avx2(const char* p)
+      : low_(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))),
+        high_(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 32))) {}
+  [[SLUICE_AVX2]] std::uint64_t equal(char c) const {
+    __m256i pattern = _mm256_set1_epi8(c);
+    auto low = static_cast<std::uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(low_, pattern)));
+    auto high = static_cast<std::uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(high_, pattern)));
+    return static_cast<std::uint64_t>(high) << 32 | low;
+  }
+  [[SLUICE_AVX2]] static std::uint64_t parity(std::uint64_t bits) {
+    __m128i product = _mm_clmulepi64_si128(_mm_set_epi64x(0, static_cast<long long>(bits)), _mm_set1_epi8(-1), 0);
+    return static_cast<std::uint64_t>(_mm_cvtsi128_si64(product));
+  }
+
+ private:
+  __m256i low_, high_;
+};
+
+// Which bytes follow an unescaped backslash; `escaped` carries over block ends.
+inline std::uint64_t escaped_bytes(std::uint64_t backslashes, bool& escaped) {
+  std::uint64_t out = escaped;
+  backslashes &= ~out;
+  escaped = false;
+  while (backslashes) {
+    int at = std::countr_zero(backslashes);
+    if (at == 63) {
+      escaped = true;
+      break;
+    }
+    out |= std::uint64_t{2} << at;
+    backslashes &= ~(std::uint64_t{3} << at);
+  }
+  return out;
+}
+
+// Of at most 64 bytes.
+template <class Block>
+[[gnu::always_inline]] inline std::size_t feed_block(State& s, const char* p, std::size_t size) {
+  char padded[block];
+  if (size < block) {
+    std::memset(padded, 0, block);
+    std::memcpy(padded, p, size);
+    p = padded;
+  }
+  Block bytes(p);
+  bool escaped = s.escaped;
+  std::uint64_t skip = escaped_bytes(bytes.equal('\\'), escaped);
+  std::uint64_t strings = Block::parity(bytes.equal('"') & ~skip);
+  if (s.in_string) strings = ~strings;
+  std::uint64_t opens = bytes.equal(s.open) & ~strings, closes = bytes.equal(s.close) & ~strings;
+  s.in_string = (strings >> 63) != 0;
+  s.escaped = size < block ? (skip >> size & 1) != 0 : escaped;
+  if (closes == 0 && opens == 0) return npos;
+  auto closing = static_cast<std::uint64_t>(std::popcount(closes));
+  if (closing < s.depth) {  // it cannot end in this block
+    s.depth += static_cast<std::uint64_t>(std::popcount(opens)) - closing;
+    return npos;
+  }
+  for (std::uint64_t brackets = opens | closes; brackets != 0; brackets &= brackets - 1) {
+    int at = std::countr_zero(brackets);
+    if (opens >> at & 1)
+      ++s.depth;
+    else if (--s.depth == 0)
+      return static_cast<std::size_t>(at) + 1;
+  }
+  return npos;
+}
+
+template <class Block>
+[[gnu::always_inline]] inline std::size_t feed_blocks(State& state, std::string_view piece) {
+  for (std::size_t at = 0; at < piece.size(); at += block) {
+    std::size_t end = feed_block<Block>(state, piece.data() + at, std::min(piece.size() - at, block));
+    if (end != npos) return at + end;
+  }
+  return npos;
+}
+
+// Behind the string whose content begins at `at`; null if it does not end.
+const char* string_end(const char* at, const char* end) {
+  const __m128i quotes = _mm_set1_epi8('"'), backslashes = _mm_set1_epi8('\\');
+  for (; end - at >= 16; at += 16) {
+    __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+    __m128i found = _mm_or_si128(_mm_cmpeq_epi8(bytes, quotes), _mm_cmpeq_epi8(bytes, backslashes));
+    auto mask = static_cast<unsigned>(_mm_movemask_epi8(found));
+    if (mask == 0) continue;
+    at += std::countr_zero(mask);
+    if (*at == '"') return at + 1;
+    at -= 14;  // behind the escaped byte
+  }
+  while (at < end && *at != '"') at += *at == '\\' ? 2 : 1;
+  return at < end ? at + 1 : nullptr;
+}
+
+#else
+
+const char* string_end(const char* at, const char* end) {
+  while (at < end && *at != '"') at += *at == '\\' ? 2 : 1;
+  return at < end ? at + 1 : nullptr;
+}
+
+#endif
+
+}  // namespace
+
+namespace scan {
+
+std::size_t feed_bytes(State& s, std::string_view piece) {
+  for (std::size_t i = 0; i < piece.size(); ++i) {
+    char c = piece[i];
+    if (s.escaped)
+      s.escaped = false;
+    else if (s.in_string && c == '\\')
+      s.escaped = true;
+    else if (c == '"')
+      s.in_string = !s.in_string;
+    else if (!s.in_string && c == s.open)
+      ++s.depth;
+    else if (!s.in_string && c == s.close && --s.depth == 0)
+      return i + 1;
+  }
+  return npos;
+}
+
+#ifdef __x86_64__
+std::size_t feed_sse2(State& state, std::string_view piece) { return feed_blocks<Sse2>(state, piece); }
+[[SLUICE_AVX2]] std::size_t feed_avx2(State& state, std::string_view piece) {
+  return feed_blocks<Avx2>(state, piece);
+}
+
+bool has_avx2() {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("popcnt") &&
+         __builtin_cpu_supports("pclmul");
+}
+#endif
+
+}  // namespace scan
+
+std::size_t ContainerEnd::feed(std::string_view piece) {
+#ifdef __x86_64__
+  static const bool wide = scan::has_avx2();
+  return wide ? scan::feed_avx2(state_, piece) : scan::feed_sse2(state_, piece);
+#else
+  return scan::feed_bytes(state_, piece);
+#endif
+}
+
+const char* value_end(const char* at, const char* end) {
+  if (at == end) return nullptr;
+  if (*at == '"') return string_end(at + 1, end);
+  std::string_view text(at, static_cast<std::size_t>(end - at));
+  bool container = *at == '{' || *at == '[';
+  std::size_t size = container ? ContainerEnd(*at).feed(text)
+                               : text::find_any(text, 0, ',', ']', '}', ' ', '\t', '\r', '\n');
+  return size == npos || size == 0 ? nullptr : at + size;
+}
+
+}  // namespace sluice::json
