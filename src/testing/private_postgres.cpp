@@ -276,8 +276,9 @@ void PrivatePostgres::write_settings() const {
       {"logging_collector", "off"},
       {"log_line_prefix", "%m [%p] %q%u@%d "},
   };
+  // Commits stay synchronous: others are sent to replication only when the WAL writer comes by, every 200 ms.
   if (!options_.durable)
-    for (const char* name : {"fsync", "full_page_writes", "synchronous_commit"}) settings[name] = "off";
+    for (const char* name : {"fsync", "full_page_writes"}) settings[name] = "off";
   for (const auto& [name, value] : options_.settings) settings[name] = value;
   std::string file;
   for (const auto& [name, value] : settings) file += name + " = " + quoted(value) + "\n";

@@ -21,7 +21,7 @@ class PrivatePostgres {
     // Folder of initdb and postgres. Empty: $SLUICE_POSTGRES_BIN, else the newest that is installed.
     std::filesystem::path binaries;
     bool tcp = true;       // also listens on 127.0.0.1, where the password is asked for (scram-sha-256)
-    bool durable = false;  // fsync, full_page_writes and synchronous_commit on
+    bool durable = false;  // fsync and full_page_writes on
     // Over the defaults: wal_level=logical, 100 slots, walsenders and connections.
     std::map<std::string, std::string> settings;
   };
