@@ -20,7 +20,7 @@ using namespace std::chrono_literals;
 // When commits become a checkpoint (capture-postgres §5.8); the runtime merges checkpoints, but each costs
 // it.
 constexpr auto longest_unreported = 50ms;
-constexpr auto checkpoint_interval = 10ms;
+constexpr auto checkpoint_interval = 1ms;  // at least, on an idle stream
 constexpr std::size_t most_unreported_bytes = 8u << 20;
 constexpr std::size_t most_unreported_commits = 10'000;
 // How often a quiet capture moves its position on.
@@ -484,6 +484,7 @@ Task<std::optional<Stream::Frame>> Session::wait(Goal& goal) {
       stream_->resume_listening();
       co_return frame;
     }
+    co_await output_.flush();  // documents need not wait for their checkpoint
     deadline = std::min(deadline, due);
   }
   if (goal.fence) {
