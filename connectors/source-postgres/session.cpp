@@ -20,7 +20,10 @@ using namespace std::chrono_literals;
 // When commits become a checkpoint (capture-postgres §5.8); the runtime merges checkpoints, but each costs
 // it.
 constexpr auto longest_unreported = 50ms;
-constexpr auto checkpoint_interval = 1ms;  // at least, on an idle stream
+// At least, on an idle stream. Few commits are passed on at once; of many, as when catching up, each would
+// cost as much as its rows.
+constexpr auto checkpoint_interval = 500us, busy_checkpoint_interval = 5ms;
+constexpr std::size_t few_commits = 8;
 constexpr std::size_t most_unreported_bytes = 8u << 20;
 constexpr std::size_t most_unreported_commits = 10'000;
 // How often a quiet capture moves its position on.
@@ -478,13 +481,14 @@ Task<std::optional<Stream::Frame>> Session::wait(Goal& goal) {
   Clock::TimePoint now = context_.clock.now(), deadline = goal.until;
   bool between = !changes_.in_transaction();
   if (goal.report && between && commits_ > 0) {
-    Clock::TimePoint due = output_.last_checkpoint() + checkpoint_interval;
+    bool few = commits_ <= few_commits;
+    Clock::TimePoint due = output_.last_checkpoint() + (few ? checkpoint_interval : busy_checkpoint_interval);
     if (now >= due) {
       co_await checkpoint();
       stream_->resume_listening();
       co_return frame;
     }
-    co_await output_.flush();  // documents need not wait for their checkpoint
+    if (few) co_await output_.flush();  // documents need not wait for their checkpoint
     deadline = std::min(deadline, due);
   }
   if (goal.fence) {
