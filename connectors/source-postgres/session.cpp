@@ -22,7 +22,7 @@ using namespace std::chrono_literals;
 constexpr auto longest_unreported = 50ms;
 // At least, on an idle stream. Few commits are passed on at once; of many, as when catching up, each would
 // cost as much as its rows.
-constexpr auto checkpoint_interval = 500us, busy_checkpoint_interval = 5ms;
+constexpr Clock::Duration checkpoint_interval = 500us, busy_checkpoint_interval = 5ms;
 constexpr std::size_t few_commits = 8;
 constexpr std::size_t most_unreported_bytes = 8u << 20;
 constexpr std::size_t most_unreported_commits = 10'000;
