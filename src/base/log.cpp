@@ -3,14 +3,13 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <cerrno>
-
 #include <chrono>
 #include <cmath>
 #include <vector>
 
 #include "sluice/base/error.hpp"
 #include "sluice/base/text.hpp"
+#include "sluice/base/write.hpp"
 
 namespace sluice {
 namespace {
@@ -67,17 +66,6 @@ std::string_view color_of(LogLevel level) {
       return "\x1b[33m";
     default:
       return "\x1b[31m";
-  }
-}
-
-void write_all(int fd, std::string_view bytes) {
-  while (!bytes.empty()) {
-    ssize_t n = ::write(fd, bytes.data(), bytes.size());
-    if (n < 0) {
-      if (errno == EINTR || errno == EAGAIN) continue;
-      return;  // nowhere left to say so
-    }
-    bytes.remove_prefix(static_cast<std::size_t>(n));
   }
 }
 
