@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <vector>
@@ -15,6 +16,7 @@ namespace sluice {
 namespace {
 
 constexpr std::size_t longest_value = 4096;
+constexpr std::size_t longest_read = 256;  // of what a person reads in passing
 
 void append_quoted(std::string& out, std::string_view text) {
   out += '"';
@@ -53,6 +55,15 @@ std::string quoted(std::string_view text) {
   append_quoted(out, shown);
   if (text.size() > longest_value) out.insert(out.size() - 1, "…");
   return out;
+}
+
+// A string too long for a terminal, cut.
+std::string shortened(const std::string& json) {
+  if (json.size() <= longest_read || json.front() != '"') return json;
+  std::string_view kept = text::cut_utf8(json, longest_read);
+  std::size_t escape = kept.size() - std::min(kept.size(), kept.find_last_not_of('\\') + 1);
+  if (escape % 2 == 1) kept.remove_suffix(1);
+  return fmt::format("{}…\"", kept);
 }
 
 std::string_view color_of(LogLevel level) {
@@ -193,7 +204,11 @@ void Log::write(LogLevel level, std::string_view message, std::span<const LogFie
     bool color = impl_->format == LogFormat::color;
     line = fmt::format("{} {}{:5}{} {}", now, color ? color_of(level) : "", name(level),
                        color ? "\x1b[0m" : "", message);
-    auto add = [&](const LogField& field) { line += fmt::format(" {}={}", field.key, field.json); };
+    // What went well is shown in short; of trouble every word may count.
+    bool short_form = level == LogLevel::info;
+    auto add = [&](const LogField& field) {
+      line += fmt::format(" {}={}", field.key, short_form ? shortened(field.json) : field.json);
+    };
     for (const LogField& field : impl_->fields) add(field);
     for (const LogField& field : fields) add(field);
     line += '\n';

@@ -50,6 +50,26 @@ TEST(Log, LongValuesAreCut) {
   EXPECT_LT(out.text.size(), 4300u);
 }
 
+TEST(Log, LinesForPeopleShowLongValuesOfInfoInShort) {
+  auto field = [](LogLevel level, LogFormat format, const std::string& value) {
+    Captured out;
+    out.log(LogLevel::debug, format).write(level, "m", {kv("v", value)});
+    return out.text.substr(out.text.find('v', out.text.find(" m ")));
+  };
+  std::string many(1000, 'x');
+  EXPECT_EQ(field(LogLevel::info, LogFormat::text, many), "v=\"" + std::string(255, 'x') + "…\"\n");
+  EXPECT_EQ(field(LogLevel::warn, LogFormat::text, many), "v=\"" + many + "\"\n");
+  EXPECT_EQ(field(LogLevel::debug, LogFormat::color, many), "v=\"" + many + "\"\n");
+  // Neither a character nor an escape is cut in two.
+  EXPECT_EQ(field(LogLevel::info, LogFormat::text, std::string(254, 'x') + "é" + many),
+            "v=\"" + std::string(254, 'x') + "…\"\n");
+  EXPECT_EQ(field(LogLevel::info, LogFormat::text, std::string(254, 'x') + "\n" + many),
+            "v=\"" + std::string(254, 'x') + "…\"\n");
+  Captured out;
+  out.log(LogLevel::info, LogFormat::json).info("m", kv("v", many));
+  EXPECT_NE(out.text.find(many), std::string::npos);
+}
+
 TEST(Log, JsonLinesAreJsonWhateverTheValues) {
   Captured out;
   out.log(LogLevel::info, LogFormat::json)
