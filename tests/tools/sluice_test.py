@@ -310,6 +310,23 @@ class Arguments(SluiceTest):
             self.assertIn("memory", self.stderr)
         self.sluice("run", catalog, "--once", "--memory", "96M")
 
+    def test_a_catalog_is_asked_for_by_all_its_names(self):
+        for command in ("run", "validate", "spec"):
+            self.sluice(command, status=2)
+            for name in ("argument", "--source", "sluice discover"):
+                self.assertIn(name, self.stderr)
+
+    def test_an_unknown_task_is_said_with_those_that_there_are(self):
+        catalog = self.write_catalog()
+        for command in ("run", "validate", "spec"):
+            self.sluice(command, catalog, "--name", "nope", status=1)
+            self.assertIn("flow.json has no task 'nope'. It has acme/source, acme/sink.", self.stderr)
+        self.sluice("run", catalog, "--name", "acme/sink", "--name", "nope", "--state", "none", status=1)
+        self.assertFalse(os.path.exists(self.path("none")))
+        self.run_once("--name", "acme/source")
+        self.sluice("state", "--state", "state", "--name", "nope", status=1)
+        self.assertIn("state has no task 'nope'. It has acme/source.", self.stderr)
+
 
 class Levels(SluiceTest):
     def levels(self, *arguments):
