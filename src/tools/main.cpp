@@ -131,9 +131,10 @@ int main(int argc, char** argv) {
     // Not required(), which would ask for --source only.
     command->callback([&into] {
       if (into.empty())
-        throw CLI::ParseError("no catalog is named: give its file, such as flow.yaml, as an argument or with "
-                              "--source. `sluice discover` writes one",
-                              CLI::ExitCodes::RequiredError);
+        throw CLI::ParseError(
+            "no catalog is named: give its file, such as flow.yaml, as an argument or with "
+            "--source. `sluice discover` writes one",
+            CLI::ExitCodes::RequiredError);
     });
   };
 

@@ -1,5 +1,7 @@
 #include "prepare.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <map>
@@ -106,6 +108,21 @@ class Counters {
     commit.put(key, std::to_string(by));
   }
 
+  // Says which counters of the catalog are behind those in effect.
+  void report_lowered(const Log& log) {
+    for (const auto& [binding, path] : paths_) {
+      const MaterializationBindingDef& def = def_.bindings[binding];
+      std::uint32_t by = raised(raised_key(path)), unchanged = def.backfill - by;
+      if (def.disable || catalog_[binding] >= unchanged) continue;
+      log.warn(
+          "a backfill counter was lowered, which has no effect", kv("collection", def.source),
+          kv("catalog", catalog_[binding]), kv("in_effect", def.backfill),
+          kv("remedy", fmt::format("set it to {} to leave things as they are, or to {} to have the table "
+                                   "emptied and everything read again",
+                                   unchanged, unchanged + 1)));
+    }
+  }
+
  private:
   bool adopt(std::size_t binding, const std::vector<std::string>& path) {
     paths_[binding] = path;
@@ -175,11 +192,15 @@ Task<runtime::BuiltMaterialization> prepare(Context& context, const runtime::Cat
     protocol::materialize::Validated validated = co_await connector.validate(std::move(request));
     if (counters.adopt(validated)) continue;
     runtime::BuiltMaterialization built = runtime::build(build, def, validated, last.get());
-    if (built.to_backfill.empty() && built.to_disable.empty()) co_return built;
+    if (built.to_backfill.empty() && built.to_disable.empty()) {
+      counters.report_lowered(context.log);
+      co_return built;
+    }
     for (std::size_t binding : built.to_disable) {
       def.bindings[binding].disable = true;
       context.log.warn("disabling a binding whose table does not fit its collection any more",
-                       kv("collection", def.bindings[binding].source));
+                       kv("collection", def.bindings[binding].source),
+                       kv("remedy", "let the schema fit again, or raise the binding's backfill counter"));
     }
     if (built.to_backfill.empty()) continue;
     runtime::StateCommit change(def.name);
@@ -187,7 +208,8 @@ Task<runtime::BuiltMaterialization> prepare(Context& context, const runtime::Cat
       counters.raise(binding, change);
       context.log.warn("backfilling a binding whose table does not fit its collection any more",
                        kv("collection", def.bindings[binding].source),
-                       kv("backfill", def.bindings[binding].backfill));
+                       kv("backfill", def.bindings[binding].backfill),
+                       kv("setting", "onIncompatibleSchemaChange"));
     }
     // Before Apply: a table that was created anew for a counter must never be met with the former one.
     if (purpose == Purpose::run) co_await runtime::commit(context, *store, std::move(change));

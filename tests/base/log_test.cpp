@@ -24,7 +24,8 @@ TEST(Log, JsonLineHasTimeLevelMessageAndFlatFields) {
   log.info("table scanned", kv("table", "t\"1\n"), kv("rows", 5), kv("ok", true));
   EXPECT_EQ(out.text.substr(0, 7), R"({"ts":")");
   EXPECT_EQ(out.after_time(),
-            R"("level":"info","msg":"table scanned","task":"a/b","table":"t\"1\n","rows":5,"ok":true})" "\n");
+            R"("level":"info","msg":"table scanned","task":"a/b","table":"t\"1\n","rows":5,"ok":true})"
+            "\n");
 }
 
 TEST(Log, BelowTheLevelNothingIsWritten) {
@@ -41,7 +42,8 @@ TEST(Log, AHandleMayHaveALevelOfItsOwn) {
   EXPECT_EQ(loud.level(), LogLevel::debug);
   log.info("quiet");
   loud.info("heard");
-  EXPECT_EQ(out.after_time(), R"("level":"info","msg":"heard"})" "\n");
+  EXPECT_EQ(out.after_time(), R"("level":"info","msg":"heard"})"
+                              "\n");
 }
 
 TEST(Log, LongValuesAreCut) {
@@ -91,7 +93,8 @@ TEST(Log, LongValuesAreCutBetweenCharacters) {
 TEST(Log, StatusIsMarkedForTheRuntime) {
   Captured out;
   out.log(LogLevel::info, LogFormat::json).status("Running");
-  EXPECT_EQ(out.after_time(), R"("level":"info","msg":"Running","eventType":"connectorStatus"})" "\n");
+  EXPECT_EQ(out.after_time(), R"("level":"info","msg":"Running","eventType":"connectorStatus"})"
+                              "\n");
 }
 
 TEST(Log, ParsesEnvironmentValues) {

@@ -111,6 +111,12 @@ class Backfill(SluiceTest):
         self.source["docs"] = 5
         self.run_once()
         self.assertEqual(self.rows(), [(5,)])
+        lowered, = [line for line in self.stderr.splitlines() if "lowered" in line]
+        for part in (" warn ", "catalog=1 ", "in_effect=2 ", "set it to 2 ", "or to 3 "):
+            self.assertIn(part, lowered)
+        self.sink["bindings"][0]["backfill"] = 2
+        self.run_once()
+        self.assertNotIn("lowered", self.stderr)
 
     def test_a_binding_may_be_disabled_instead_and_the_others_go_on(self):
         self.widen()
