@@ -52,18 +52,19 @@ std::vector<const MaterializationBinding*> bindings_of(const MaterializationSpec
 }
 
 // What Validate is told of: the last spec, and the bindings of an Apply that did not come to its end. The
-// endpoint may hold their resources already, and they are ours.
+// endpoint may hold their resources already, and they are ours: those that the catalog has no more are kept
+// as inactive ones of the next spec.
 const MaterializationSpec* known_to_endpoint(const MaterializationSpec* last,
                                              std::optional<MaterializationSpec>& applying) {
   if (!applying) return last;
   if (!last) return &*applying;
   MaterializationSpec known = *last;
-  for (MaterializationBinding& binding : applying->bindings) {
-    std::vector<const MaterializationBinding*> before = bindings_of(last);
+  std::vector<const MaterializationBinding*> before = bindings_of(last);
+  for (const MaterializationBinding* binding : bindings_of(&*applying)) {
     bool is_new = std::none_of(before.begin(), before.end(), [&](const MaterializationBinding* b) {
-      return b->resource_path == binding.resource_path;
+      return b->resource_path == binding->resource_path;
     });
-    if (is_new) known.bindings.push_back(std::move(binding));
+    if (is_new) known.inactive_bindings.push_back(*binding);
   }
   applying = std::move(known);
   return &*applying;
@@ -191,7 +192,7 @@ Task<runtime::BuiltMaterialization> prepare(Context& context, const runtime::Cat
     protocol::materialize::Validate request = runtime::validate_request(build, def, known, last.version);
     protocol::materialize::Validated validated = co_await connector.validate(std::move(request));
     if (counters.adopt(validated)) continue;
-    runtime::BuiltMaterialization built = runtime::build(build, def, validated, last.get());
+    runtime::BuiltMaterialization built = runtime::build(build, def, validated, known);
     if (built.to_backfill.empty() && built.to_disable.empty()) {
       counters.report_lowered(context.log);
       co_return built;

@@ -177,6 +177,25 @@ class Killed(SluiceTest):
         self.run_once()
         self.assertEqual(self.rows("SELECT count(*) FROM more"), [(3,)])
 
+    def apply(self, *tables, killed=False):
+        self.sink["bindings"] = [{"source": "acme/orders", "resource": {"table": table}} for table in tables]
+        if killed:
+            os.remove(self.path("died"))
+        self.run_once(status=-signal.SIGKILL if killed else 0)
+
+    def test_in_applies_whose_bindings_are_taken_out_and_come_back(self):
+        open(self.path("died"), "w").close()
+        self.apply("orders")
+        self.apply("orders", "more", killed=True)
+        self.apply("orders", "others", killed=True)
+        self.apply("orders")
+        self.apply("orders")
+        self.assertEqual(self.rows("SELECT count(*) FROM more"), [(0,)])
+        self.apply("orders", "more", "others")
+        self.assertNotIn(" warn ", self.stderr)
+        for table in ("orders", "more", "others"):
+            self.assertEqual(self.rows(f"SELECT count(*) FROM {table}"), [(3,)])
+
     def test_in_a_backfill_that_is_then_repeated(self):
         open(self.path("died"), "w").close()
         self.run_once()
