@@ -585,9 +585,16 @@ Task<> Session::backfill(BoundTable& table) {
         fmt::format("Waiting to read tables until {} open transactions have ended, or their commits are let "
                     "through by synchronous replication",
                     changes_.unsettled().size()));
+    if (!warn_unsettled_at_) warn_unsettled_at_ = context_.clock.now() + patience_with_transactions;
+    if (context_.clock.now() >= *warn_unsettled_at_) {
+      pg::Connection& db = *co_await database_.get();
+      co_await warn_of_oldest_transaction(context_, db, changes_.unsettled());
+      warn_unsettled_at_ = context_.clock.now() + between_warnings;
+    }
     co_await stream_until(context_.clock.now() + settle_patience);
     co_return;
   }
+  warn_unsettled_at_.reset();
   status("Backfilling tables" + backfill_.progress());
   bool read = co_await backfill_.read_chunk(database_, table);
   output_.bind();
