@@ -217,7 +217,8 @@ void check_start(const std::optional<Slot>& slot, const std::string& name, const
     if (!allow_gap)
       throw refusal(std::move(what),
                     std::string(start_over) + " To accept the gap set the feature flag allow_slot_gap.");
-    log.warn("changes are missing", kv("cause", what));
+    log.warn("changes are missing", kv("cause", what),
+             kv("remedy", "raise the backfill counter of every binding to have all rows again"));
   }
 }
 
