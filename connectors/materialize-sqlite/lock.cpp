@@ -20,7 +20,8 @@ Task<> LockWait::again() {
                 "End that program or its open transaction, or give each task a file of its own.");
   if (!told_ && waited >= 5s) {
     told_ = true;
-    context_.log.warn("waiting for another program that writes to the database", kv("path", path_));
+    context_.log.warn("waiting for another program that writes to the database", kv("path", path_),
+                      kv("remedy", "end that program or its open transaction"));
   }
   co_await context_.clock.sleep(waited < 1s ? 10ms : 100ms);
 }

@@ -378,7 +378,8 @@ void Session::tidy() {
     log_pages_ = 0;
   else if (bytes >= log_bytes_of_concern)
     log_.warn("the write-ahead log grows because another program reads an old state of the file",
-              kv("path", database_.path()), kv("bytes", bytes));
+              kv("path", database_.path()), kv("bytes", bytes),
+              kv("remedy", "end the long read transactions of other programs"));
 }
 
 // ---- statements ----

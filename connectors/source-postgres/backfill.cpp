@@ -141,7 +141,8 @@ void Backfill::resume() {
     if (metadata.oid != 0 && metadata.oid != table.table.oid) {
       context_.log.warn("the table was dropped and created again since the capture last saw it",
                         kv("table", table.binding.name.text()),
-                        kv("backfilled_again", settings_.features.rebackfill_recreated_tables));
+                        kv("backfilled_again", settings_.features.rebackfill_recreated_tables),
+                        kv("remedy", recreated_remedy(settings_)));
       if (settings_.features.rebackfill_recreated_tables) {
         restart(table);
         continue;
@@ -576,7 +577,8 @@ Task<bool> Backfill::read_chunk(Database& database, BoundTable& table) {
     if (!timed_out) throw *failure;
     context_.log.warn("a backfill query timed out and is tried again with fewer rows",
                       kv("table", table.binding.name.text()), kv("received", chunk.received),
-                      kv("next", table.chunk.rows()));
+                      kv("next", table.chunk.rows()),
+                      kv("remedy", "if it goes on, raise /advanced/statement_timeout"));
     chunk.interrupted = true;
     // A range of pages has no place to go on from: it is read again, under the same row numbers.
     if (chunk.mode == TableMode::keyless) co_return true;

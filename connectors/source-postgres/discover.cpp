@@ -70,9 +70,11 @@ Task<protocol::capture::Discovered> discover(Context& context, const Settings& s
   std::sort(discovered.bindings.begin(), discovered.bindings.end(),
             [](const auto& a, const auto& b) { return a.recommended_name < b.recommended_name; });
   if (discovered.bindings.empty())
-    context.log.warn("no tables were discovered", kv("publication", settings.config.advanced.publication),
-                     kv("publication_exists", publication.exists),
-                     kv("discover_unpublished_tables", settings.discovers_unpublished()));
+    context.log.warn(
+        "no tables were discovered", kv("publication", settings.config.advanced.publication),
+        kv("publication_exists", publication.exists),
+        kv("discover_unpublished_tables", settings.discovers_unpublished()),
+        kv("remedy", "add tables to the publication, let the role see them, or widen the filters"));
   co_return discovered;
 }
 

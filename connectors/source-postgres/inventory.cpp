@@ -59,6 +59,13 @@ Task<pg::Connection*> Database::get() {
   co_return connection_.get();
 }
 
+const char* recreated_remedy(const Settings& settings) {
+  return settings.features.rebackfill_recreated_tables
+             ? "none is needed: its rows are read again"
+             : "raise the binding's backfill counter to have the rows it was created with; the feature flag "
+               "rebackfill_recreated_tables does that by itself";
+}
+
 Inventory::Inventory(Context& context, const Settings& settings, std::vector<Binding> bindings)
     : context_(context), settings_(settings) {
   for (Binding& binding : bindings) {
@@ -75,7 +82,8 @@ bool Inventory::adopt(BoundTable& table, const Table* found) {
   if (table.found && table.table.oid != found->oid) {
     table.recreated = true;
     context_.log.warn("the table was dropped and created again", kv("table", table.binding.name.text()),
-                      kv("backfilled_again", settings_.features.rebackfill_recreated_tables));
+                      kv("backfilled_again", settings_.features.rebackfill_recreated_tables),
+                      kv("remedy", recreated_remedy(settings_)));
   }
   table.found = true;
   table.table = *found;

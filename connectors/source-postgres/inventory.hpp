@@ -37,6 +37,9 @@ class Database {
   Clock::TimePoint last_used_;
 };
 
+// What is to be done about a table that was dropped and created again.
+const char* recreated_remedy(const Settings& settings);
+
 // What a session knows about its tables: bindings, discovered details, types.
 class Inventory {
  public:

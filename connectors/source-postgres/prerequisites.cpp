@@ -115,7 +115,7 @@ Task<> check_slot(pg::Connection& db, const Settings& settings, const Log& log, 
   std::from_chars(lag_text.data(), lag_text.data() + lag_text.size(), lag);
   if (limit.text(0, 0) == "-1" && lag > alarming_slot_lag)
     log.warn("the replication slot holds back much WAL and no limit is set", kv("slot", slot),
-             kv("bytes", lag), kv("setting", "max_slot_wal_keep_size"));
+             kv("bytes", lag), kv("remedy", "let the capture run, or set max_slot_wal_keep_size"));
 }
 
 // P-06.

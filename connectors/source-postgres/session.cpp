@@ -208,7 +208,8 @@ Task<> Session::prepare() {
     context_.log.info("feature flags in effect", kv_json("flags", settings_.features.json));
   if (!settings_.config.advanced.max_backfill_xid.empty())
     context_.log.warn("max_backfill_xid has no effect",
-                      kv("value", settings_.config.advanced.max_backfill_xid));
+                      kv("value", settings_.config.advanced.max_backfill_xid),
+                      kv("remedy", "take it out of the configuration"));
   status("Connecting to the database");
   pg::Connection& db = *co_await database_.get();
   status("Verifying requirements");
@@ -279,7 +280,8 @@ Task<pg::Lsn> Session::start_position() {
   adopt_system(system, resumable_ || (cursor && !settings_.features.forced_cursor));
   if (settings_.features.forced_cursor && !resumable_)
     context_.log.warn("the cursor is overridden by force_reset_cursor: changes may be missing or repeated",
-                      kv("cursor", cursor->text()));
+                      kv("cursor", cursor->text()),
+                      kv("remedy", "take the flag out again once the capture has started"));
   if (!cursor) {
     status("Creating the replication slot");
     if (settings_.features.create_slot) co_await recreate_slot(context_, *replication_, db, slot);
@@ -471,7 +473,8 @@ bool Session::report_due() const {
 Task<> Session::checkpoint() {
   commits_ = 0;
   if (repaired_ > 0 && !std::exchange(repair_said_, true))
-    context_.log.warn("values hold bytes that are no text, which were replaced by U+FFFD");
+    context_.log.warn("values hold bytes that are no text, which were replaced by U+FFFD",
+                      kv("remedy", "correct them in the source, to have them captured as they are meant"));
   co_await output_.checkpoint(safe_);
 }
 
@@ -590,9 +593,16 @@ Task<> Session::backfill(BoundTable& table) {
         fmt::format("Waiting to read tables until {} open transactions have ended, or their commits are let "
                     "through by synchronous replication",
                     changes_.unsettled().size()));
+    if (!warn_unsettled_at_) warn_unsettled_at_ = context_.clock.now() + patience_with_transactions;
+    if (context_.clock.now() >= *warn_unsettled_at_) {
+      pg::Connection& db = *co_await database_.get();
+      co_await warn_of_oldest_transaction(context_, db, changes_.unsettled());
+      warn_unsettled_at_ = context_.clock.now() + between_warnings;
+    }
     co_await stream_until(context_.clock.now() + settle_patience);
     co_return;
   }
+  warn_unsettled_at_.reset();
   status("Backfilling tables" + backfill_.progress());
   bool read = co_await backfill_.read_chunk(database_, table);
   output_.bind();
@@ -619,7 +629,8 @@ void Session::follow_recreated(BoundTable& table) {
 }
 
 void Session::lose(BoundTable& table) {
-  context_.log.warn("a table is gone; the others are captured on", kv("table", table.binding.name.text()));
+  context_.log.warn("a table is gone; the others are captured on", kv("table", table.binding.name.text()),
+                    kv("remedy", "remove its binding, or create the table again"));
   state_.change(table.binding.state_key).mode = cdc::TableMode::missing;
   table.active = false;
 }
@@ -672,7 +683,8 @@ Task<> Session::periodic_checks() {
       std::move(parameters));
   if (!slot.empty())
     context_.log.warn("a long transaction keeps the server from removing old WAL",
-                      kv("bytes", slot.text(0, 0)));
+                      kv("bytes", slot.text(0, 0)),
+                      kv("remedy", "end the oldest transactions that have written"));
   pg::Rows old = co_await db.query(
       "SELECT pid, date_trunc('second', now() - xact_start), usename, application_name, state, left(query, "
       "200) "
@@ -682,7 +694,8 @@ Task<> Session::periodic_checks() {
   for (std::size_t i = 0; i < old.size(); ++i)
     context_.log.warn("a transaction is open for long", kv("pid", old.text(i, 0)), kv("age", old.text(i, 1)),
                       kv("user", old.text(i, 2)), kv("application", old.text(i, 3)),
-                      kv("state", old.text(i, 4)), kv("query", old.text(i, 5)));
+                      kv("state", old.text(i, 4)), kv("query", old.text(i, 5)),
+                      kv("remedy", "end it, or run SELECT pg_terminate_backend(" + old.text(i, 0) + ")"));
 }
 
 void Session::status(std::string text) {

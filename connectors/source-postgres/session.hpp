@@ -97,6 +97,7 @@ class Session {
   bool interruptible_ = false;  // and may have it at this moment
   bool closed_ = false;
   bool repair_said_ = false;
+  std::optional<Clock::TimePoint> warn_unsettled_at_;  // while transactions keep tables from being read
   Clock::TimePoint rediscovery_due_, checks_due_, progress_due_;
   std::uint64_t progress_documents_ = 0, progress_bytes_ = 0;
   std::mt19937_64 random_;

@@ -51,23 +51,12 @@ std::vector<std::uint32_t> xids_of(const pg::Rows& rows) {
   return xids;
 }
 
-// Transactions that the creation of a slot waits for.
-Task<> report_oldest(Context& context, pg::Connection& db) {
-  pg::Rows rows = co_await db.query(
-      "SELECT string_agg(format('pid %s of %s, open for %s', pid, usename, date_trunc('second', now() - "
-      "xact_start)), "
-      "'; ' ORDER BY xact_start) FROM (SELECT * FROM pg_catalog.pg_stat_activity WHERE backend_xid IS NOT "
-      "NULL AND "
-      "pid <> pg_backend_pid() ORDER BY xact_start LIMIT 3) AS oldest");
-  std::string oldest = rows.text(0, 0);
-  context.log.status("waiting for open transactions to end before the replication slot can be created" +
-                     (oldest.empty() ? "" : ": " + oldest));
-}
-
 Task<> watch_creation(Context& context, pg::Connection& db) {
+  co_await context.clock.sleep(patience_with_transactions);
   for (;;) {
-    co_await context.clock.sleep(30s);
-    co_await report_oldest(context, db);
+    context.log.status("waiting for open transactions to end before the replication slot can be created");
+    co_await warn_of_oldest_transaction(context, db, {});
+    co_await context.clock.sleep(between_warnings);
   }
 }
 
@@ -134,6 +123,37 @@ Task<std::vector<std::uint32_t>> open_transactions(pg::Connection& db) {
   co_return xids_of(rows);
 }
 
+Task<> warn_of_oldest_transaction(Context& context, pg::Connection& db, std::vector<std::uint32_t> xids) {
+  std::vector<std::optional<std::string>> parameters;
+  parameters.emplace_back(fmt::format("{{{}}}", fmt::join(xids, ",")));
+  // Of other roles' sessions only members of pg_read_all_stats see the state and the age.
+  pg::Rows rows = co_await db.query(
+      "SELECT pid, usename, application_name, coalesce(state, 'hidden'), "
+      "coalesce(date_trunc('second', now() - xact_start)::text, 'hidden'), coalesce(wait_event, '') "
+      "FROM pg_catalog.pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid() "
+      "AND ($1 = '{}' OR backend_xid::text = ANY ($1::text[])) ORDER BY age(backend_xid) DESC LIMIT 1",
+      parameters);
+  if (!rows.empty()) {
+    std::string pid = rows.text(0, 0);
+    bool replicates = rows.text(0, 5) == "SyncRep";
+    context.log.warn(
+        "an open transaction is waited for", kv("pid", pid), kv("user", rows.text(0, 1)),
+        kv("application", rows.text(0, 2)), kv("state", rows.text(0, 3)), kv("age", rows.text(0, 4)),
+        kv("remedy", replicates ? "start the standbys of synchronous_standby_names that its commit waits for"
+                                : "end it, or run SELECT pg_terminate_backend(" + pid + ")"));
+    co_return;
+  }
+  rows = co_await db.query(
+      "SELECT gid, owner, date_trunc('second', now() - prepared) FROM pg_catalog.pg_prepared_xacts "
+      "WHERE $1 = '{}' OR transaction::text = ANY ($1::text[]) ORDER BY age(transaction) DESC LIMIT 1",
+      std::move(parameters));
+  if (!rows.empty())
+    context.log.warn(
+        "a prepared transaction is waited for", kv("gid", rows.text(0, 0)), kv("user", rows.text(0, 1)),
+        kv("age", rows.text(0, 2)),
+        kv("remedy", "run ROLLBACK PREPARED " + pg::quote_literal(rows.text(0, 0)) + ", or COMMIT PREPARED"));
+}
+
 Task<std::vector<std::uint32_t>> waiting_commits(pg::Connection& db) {
   pg::Rows rows = co_await db.query(
       "SELECT backend_xid FROM pg_catalog.pg_stat_activity WHERE wait_event = 'SyncRep' AND backend_xid IS "
@@ -197,7 +217,8 @@ void check_start(const std::optional<Slot>& slot, const std::string& name, const
     if (!allow_gap)
       throw refusal(std::move(what),
                     std::string(start_over) + " To accept the gap set the feature flag allow_slot_gap.");
-    log.warn("changes are missing", kv("cause", what));
+    log.warn("changes are missing", kv("cause", what),
+             kv("remedy", "raise the backfill counter of every binding to have all rows again"));
   }
 }
 
@@ -219,9 +240,10 @@ Task<> recreate_slot(Context& context, pg::Connection& replication, pg::Connecti
 }
 
 Task<> await_slot(Context& context, pg::Connection& db, std::string name) {
-  Clock::TimePoint deadline = context.clock.now() + 60s;
+  constexpr auto patience = 60s;
+  Clock::TimePoint deadline = context.clock.now() + patience;
   Backoff backoff(100ms, 5s, 0.2, 1);
-  for (;;) {
+  for (int look = 1;; ++look) {
     std::optional<Slot> slot = co_await load_slot(db, name);
     if (!slot || !slot->active) co_return;
     if (context.clock.now() >= deadline)
@@ -229,6 +251,10 @@ Task<> await_slot(Context& context, pg::Connection& db, std::string name) {
           Error::Kind::config,
           fmt::format("replication slot \"{}\" is in use by the server process {}", name, slot->active_pid),
           "Every capture needs its own slot: set another /advanced/slotName, or stop the other capture.");
+    if (look == 2)  // a former session that was just dying is gone by now
+      context.log.warn("waiting for the replication slot, which another session uses", kv("slot", name),
+                       kv("pid", slot->active_pid), kv("patience_s", std::chrono::seconds(patience).count()),
+                       kv("remedy", "stop the other run or capture, or set another /advanced/slotName"));
     co_await context.clock.sleep(backoff.next());
   }
 }

@@ -35,6 +35,10 @@ Task<pg::Lsn> fence_position(pg::Connection& db, bool asynchronous_commits);
 Task<bool> commits_asynchronously(pg::Connection& db);
 // Transactions of this database that have written and not ended.
 Task<std::vector<std::uint32_t>> open_transactions(pg::Connection& db);
+// For how long they are waited for in silence, and then between warnings.
+constexpr std::chrono::seconds patience_with_transactions{10}, between_warnings{60};
+// Warns of the oldest of these, or with none of all that have written, with the way out.
+Task<> warn_of_oldest_transaction(Context& context, pg::Connection& db, std::vector<std::uint32_t> xids);
 // Those of them whose commit is in the log, but waits for synchronous replication; as far as the role may
 // know.
 Task<std::vector<std::uint32_t>> waiting_commits(pg::Connection& db);
@@ -53,11 +57,12 @@ Task<System> identify_system(pg::Connection& replication);
 void check_start(const std::optional<Slot>& slot, const std::string& name, const std::string& database,
                  pg::Lsn cursor, pg::Lsn server, bool allow_gap, const Log& log);
 
-// Drops the slot, if there is one, and creates it. Reports the oldest transactions while it has to wait for
-// them, by `db`.
+// Drops the slot, if there is one, and creates it. Warns of the oldest transaction while it has to wait for
+// some, by `db`.
 Task<> recreate_slot(Context& context, pg::Connection& replication, pg::Connection& db, std::string name);
 
-// Waits until no other session uses the slot, for a minute, as a former one may just be dying; then R-02.
+// Waits until no other session uses the slot, for a minute and with a warning, as a former one may just be
+// dying; then R-02.
 Task<> await_slot(Context& context, pg::Connection& db, std::string name);
 
 // Gives failures of a replication command their meaning (R-01 …, P-13).

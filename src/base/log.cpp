@@ -3,19 +3,20 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <cerrno>
-
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <vector>
 
 #include "sluice/base/error.hpp"
 #include "sluice/base/text.hpp"
+#include "sluice/base/write.hpp"
 
 namespace sluice {
 namespace {
 
 constexpr std::size_t longest_value = 4096;
+constexpr std::size_t longest_read = 256;  // of what a person reads in passing
 
 void append_quoted(std::string& out, std::string_view text) {
   out += '"';
@@ -56,6 +57,15 @@ std::string quoted(std::string_view text) {
   return out;
 }
 
+// A string too long for a terminal, cut.
+std::string shortened(const std::string& json) {
+  if (json.size() <= longest_read || json.front() != '"') return json;
+  std::string_view kept = text::cut_utf8(json, longest_read);
+  std::size_t escape = kept.size() - std::min(kept.size(), kept.find_last_not_of('\\') + 1);
+  if (escape % 2 == 1) kept.remove_suffix(1);
+  return fmt::format("{}…\"", kept);
+}
+
 std::string_view color_of(LogLevel level) {
   switch (level) {
     case LogLevel::trace:
@@ -67,17 +77,6 @@ std::string_view color_of(LogLevel level) {
       return "\x1b[33m";
     default:
       return "\x1b[31m";
-  }
-}
-
-void write_all(int fd, std::string_view bytes) {
-  while (!bytes.empty()) {
-    ssize_t n = ::write(fd, bytes.data(), bytes.size());
-    if (n < 0) {
-      if (errno == EINTR || errno == EAGAIN) continue;
-      return;  // nowhere left to say so
-    }
-    bytes.remove_prefix(static_cast<std::size_t>(n));
   }
 }
 
@@ -205,7 +204,11 @@ void Log::write(LogLevel level, std::string_view message, std::span<const LogFie
     bool color = impl_->format == LogFormat::color;
     line = fmt::format("{} {}{:5}{} {}", now, color ? color_of(level) : "", name(level),
                        color ? "\x1b[0m" : "", message);
-    auto add = [&](const LogField& field) { line += fmt::format(" {}={}", field.key, field.json); };
+    // What went well is shown in short; of trouble every word may count.
+    bool short_form = level == LogLevel::info;
+    auto add = [&](const LogField& field) {
+      line += fmt::format(" {}={}", field.key, short_form ? shortened(field.json) : field.json);
+    };
     for (const LogField& field : impl_->fields) add(field);
     for (const LogField& field : fields) add(field);
     line += '\n';

@@ -203,9 +203,25 @@ const Outcome& Workshop::validate(std::uint32_t index) {
   return outcome;
 }
 
+// Takes the placeholder, which the source knows nothing of, out of a canonical document.
+void remove_placeholder(std::string& json) {
+  const std::string uuid = "\"uuid\":" + placeholder_json;
+  for (const std::string& member : {"\"_meta\":{" + uuid + '}', uuid}) {
+    std::size_t at = json.find(member), end = at + member.size();
+    if (at == json.npos) continue;
+    if (json[end] == ',')
+      ++end;
+    else if (json[at - 1] == ',')
+      --at;
+    json.erase(at, end - at);
+    return;
+  }
+}
+
 void Workshop::fail_validation(Binding& binding) {
   std::string json;
   canonical_.write(json, tree_, tree_.root());
+  if (binding.spec.placeholder) remove_placeholder(json);
   std::string_view cut = text::cut_utf8(json, shown_bytes);
   throw Error(Error::Kind::config,
               fmt::format("{} document failed validation against its schema: {}{}: {}", binding.spec.name,

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "sluice/base/error.hpp"
+#include "sluice/base/write.hpp"
 
 namespace sluice::runtime {
 namespace {
@@ -39,15 +40,6 @@ int open_unnamed(const std::filesystem::path& folder) {
   if (fd < 0) fail(fmt::format("cannot create a temporary file in {}", folder.string()));
   ::unlink(name.c_str());
   return fd;
-}
-
-void write_all(int fd, std::string_view bytes) {
-  while (!bytes.empty()) {
-    ssize_t n = ::write(fd, bytes.data(), bytes.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) fail("cannot write a sorted run to its temporary file");
-    bytes.remove_prefix(static_cast<std::size_t>(n));
-  }
 }
 
 void read_all(int fd, char* out, std::size_t size, std::uint64_t offset) {
@@ -132,7 +124,7 @@ void RunWriter::flush() {
   BlockHeader header{static_cast<std::uint32_t>(compressed_.size() - sizeof header),
                      static_cast<std::uint32_t>(block_.size())};
   std::memcpy(compressed_.data(), &header, sizeof header);
-  write_all(fd_, compressed_);
+  if (write_all(fd_, compressed_) != 0) fail("cannot write a sorted run to its temporary file");
   bytes_ += compressed_.size();
   block_.clear();
 }

@@ -15,15 +15,18 @@ void log(const Log& log, const std::vector<Notice>& notices) {
         break;
       case Notice::Kind::mismatch:
         log.warn("column type does not fit the schema", kv("resource_path", n.table), kv("field", n.field),
-                 kv("type", n.from), kv("wanted", n.to));
+                 kv("type", n.from), kv("wanted", n.to),
+                 kv("remedy", "change the column's type, or raise the binding's backfill counter"));
         break;
       case Notice::Kind::vanished:
-        log.warn("table is gone and is created empty; only a backfill brings its former rows back",
-                 kv("resource_path", n.table));
+        log.warn("table is gone and is created empty, without its former rows", kv("resource_path", n.table),
+                 kv("remedy", "raise the binding's backfill counter to have them again"));
         break;
       case Notice::Kind::many_columns:
-        log.warn("more fields could be selected than a table has columns", kv("resource_path", n.table),
-                 kv("fields", n.count));
+        log.warn(
+            "more fields could be selected than a table has columns", kv("resource_path", n.table),
+            kv("fields", n.count),
+            kv("remedy", "choose the fields of the binding, or a smaller depth for the recommended ones"));
         break;
     }
   }

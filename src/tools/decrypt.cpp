@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "sluice/base/error.hpp"
+#include "sluice/base/write.hpp"
 
 namespace sluice::tools {
 namespace {
@@ -45,11 +46,7 @@ std::string read_all(int fd) {
 // What the shell command makes of `input`; nothing if it fails.
 std::optional<std::string> filter(const std::string& command, std::string_view input) {
   Descriptor in(::memfd_create("config", MFD_CLOEXEC));
-  for (std::string_view rest = input; !rest.empty();) {
-    ssize_t n = ::write(*in, rest.data(), rest.size());
-    if (n <= 0) return std::nullopt;
-    rest.remove_prefix(static_cast<std::size_t>(n));
-  }
+  if (write_all(*in, input) != 0) return std::nullopt;
   ::lseek(*in, 0, SEEK_SET);
   int ends[2] = {-1, -1};
   int failed = ::pipe2(ends, O_CLOEXEC);

@@ -4,20 +4,14 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <cerrno>
-
 #include "sluice/base/text.hpp"
+#include "sluice/base/write.hpp"
 
 namespace sluice::tools {
 namespace {
 
-void write_all(std::string_view bytes) {
-  while (!bytes.empty()) {
-    ssize_t n = ::write(STDERR_FILENO, bytes.data(), bytes.size());
-    if (n < 0 && errno != EINTR && errno != EAGAIN) return;  // nowhere left to say so
-    if (n > 0) bytes.remove_prefix(static_cast<std::size_t>(n));
-  }
-}
+// What fails has nowhere left to say so.
+void put(std::string_view bytes) { write_all(STDERR_FILENO, bytes); }
 
 std::size_t columns() {
   winsize size{};
@@ -28,7 +22,7 @@ std::size_t columns() {
 
 Display::~Display() {
   // The last state of the block stays on the screen.
-  if (terminal_ && drawn_ > 0) write_all("\n");
+  if (terminal_ && drawn_ > 0) put("\n");
 }
 
 std::string Display::erase() {
@@ -51,12 +45,12 @@ std::string Display::draw() const {
 
 void Display::log(std::string_view line) {
   std::lock_guard lock(mutex_);
-  if (!terminal_) return write_all(line);
+  if (!terminal_) return put(line);
   std::string out = erase();
   out += line;
   out += draw();
   drawn_ = block_.size();
-  write_all(out);
+  put(out);
 }
 
 void Display::show(std::vector<std::string> lines) {
@@ -65,7 +59,7 @@ void Display::show(std::vector<std::string> lines) {
   block_ = std::move(lines);
   out += draw();
   drawn_ = block_.size();
-  write_all(out);
+  put(out);
 }
 
 }  // namespace sluice::tools

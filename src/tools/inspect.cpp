@@ -14,14 +14,13 @@
 #include "sluice/runtime/collection_log.hpp"
 #include "sluice/runtime/log_reader.hpp"
 #include "state_folder.hpp"
+#include "task_names.hpp"
 
 namespace sluice::tools {
 namespace {
 
-void require_task(const InspectOptions& options, const runtime::Catalog& catalog) {
-  const std::string& name = options.name;
-  if (name.empty() || catalog.captures.count(name) || catalog.materializations.count(name)) return;
-  throw Error(Error::Kind::config, fmt::format("{} has no task '{}'", options.catalog, options.name));
+void require_named(const InspectOptions& options, const runtime::Catalog& catalog) {
+  if (!options.name.empty()) require_task(options.catalog, task_names(catalog), options.name);
 }
 
 ConnectorOptions connector_options(const InspectOptions& options) {
@@ -81,7 +80,7 @@ std::string stored_json(std::string_view key, const std::string& value) {
 
 Task<> print_spec(Context& context, InspectOptions options) {
   runtime::Catalog catalog = runtime::load_catalog(options.catalog, load_options(options.decrypt));
-  require_task(options, catalog);
+  require_named(options, catalog);
   for (const auto& [name, def] : catalog.captures) {
     if (!options.name.empty() && name != options.name) continue;
     std::unique_ptr<protocol::Capture> connector =
@@ -104,7 +103,7 @@ Task<> print_spec(Context& context, InspectOptions options) {
 
 Task<> print_validated(Context& context, InspectOptions options) {
   runtime::Catalog catalog = runtime::load_catalog(options.catalog, load_options(options.decrypt));
-  require_task(options, catalog);
+  require_named(options, catalog);
   // What ran before counts, if anything did.
   std::optional<runtime::StateStore> state;
   if (std::filesystem::exists(StateFolder::database_of(options.state))) state.emplace(open_store(options));
@@ -151,6 +150,7 @@ Task<> print_state(Context&, InspectOptions options) {
     for (const std::string& task : store.tasks()) print(task);
     co_return;
   }
+  require_task(options.state.string(), store.tasks(), options.name);
   std::string out;
   json::Writer writer(out);
   writer.begin_object();

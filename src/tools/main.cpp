@@ -125,8 +125,21 @@ int main(int argc, char** argv) {
         "Shell command for configurations encrypted with sops: JSON on its standard input and output");
   };
 
+  auto catalog = [](CLI::App* command, std::string& into) {
+    command->add_option("catalog,--source", into, "Catalog file, as `sluice discover` writes")
+        ->option_text("FILE REQUIRED");
+    // Not required(), which would ask for --source only.
+    command->callback([&into] {
+      if (into.empty())
+        throw CLI::ParseError(
+            "no catalog is named: give its file, such as flow.yaml, as an argument or with "
+            "--source. `sluice discover` writes one",
+            CLI::ExitCodes::RequiredError);
+    });
+  };
+
   CLI::App* run = app.add_subcommand("run", "Runs the tasks of a catalog until it is stopped");
-  run->add_option("catalog,--source", settings.run.catalog, "Catalog file")->required();
+  catalog(run, settings.run.catalog);
   run->add_option("--state", settings.run.state, "Folder of collections and task state")
       ->capture_default_str();
   run->add_flag("--once", settings.run.once, "End when everything that exists now has arrived");
@@ -151,7 +164,7 @@ int main(int argc, char** argv) {
   CLI::App* validate =
       app.add_subcommand("validate", "Checks a catalog against its endpoints and what ran before");
   for (CLI::App* command : {spec, validate}) {
-    command->add_option("catalog,--source", settings.inspect.catalog, "Catalog file")->required();
+    catalog(command, settings.inspect.catalog);
     command->add_option("--name", settings.inspect.name, "Only this task");
     command->add_option("--connector-path", settings.inspect.connectors,
                         "Folder of connector binaries, by image name");

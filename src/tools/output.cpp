@@ -10,6 +10,7 @@
 #include <string>
 
 #include "sluice/base/error.hpp"
+#include "sluice/base/write.hpp"
 
 namespace sluice::tools {
 namespace {
@@ -26,14 +27,7 @@ namespace {
 
 // Writes all, syncs and closes; 0 or the error.
 int write_and_close(int fd, std::string_view text, bool durable) {
-  int code = 0;
-  while (!text.empty() && code == 0) {
-    ssize_t n = ::write(fd, text.data(), text.size());
-    if (n >= 0)
-      text.remove_prefix(static_cast<std::size_t>(n));
-    else if (errno != EINTR)
-      code = errno;
-  }
+  int code = write_all(fd, text);
   if (code == 0 && durable && ::fsync(fd) != 0) code = errno;
   if (::close(fd) != 0 && code == 0) code = errno;
   return code;

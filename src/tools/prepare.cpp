@@ -1,5 +1,7 @@
 #include "prepare.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <map>
@@ -50,18 +52,19 @@ std::vector<const MaterializationBinding*> bindings_of(const MaterializationSpec
 }
 
 // What Validate is told of: the last spec, and the bindings of an Apply that did not come to its end. The
-// endpoint may hold their resources already, and they are ours.
+// endpoint may hold their resources already, and they are ours: those that the catalog has no more are kept
+// as inactive ones of the next spec.
 const MaterializationSpec* known_to_endpoint(const MaterializationSpec* last,
                                              std::optional<MaterializationSpec>& applying) {
   if (!applying) return last;
   if (!last) return &*applying;
   MaterializationSpec known = *last;
-  for (MaterializationBinding& binding : applying->bindings) {
-    std::vector<const MaterializationBinding*> before = bindings_of(last);
+  std::vector<const MaterializationBinding*> before = bindings_of(last);
+  for (const MaterializationBinding* binding : bindings_of(&*applying)) {
     bool is_new = std::none_of(before.begin(), before.end(), [&](const MaterializationBinding* b) {
-      return b->resource_path == binding.resource_path;
+      return b->resource_path == binding->resource_path;
     });
-    if (is_new) known.bindings.push_back(std::move(binding));
+    if (is_new) known.inactive_bindings.push_back(*binding);
   }
   applying = std::move(known);
   return &*applying;
@@ -104,6 +107,21 @@ class Counters {
     std::string key = raised_key(paths_.at(binding));
     raised_[key] = by;
     commit.put(key, std::to_string(by));
+  }
+
+  // Says which counters of the catalog are behind those in effect.
+  void report_lowered(const Log& log) {
+    for (const auto& [binding, path] : paths_) {
+      const MaterializationBindingDef& def = def_.bindings[binding];
+      std::uint32_t by = raised(raised_key(path)), unchanged = def.backfill - by;
+      if (def.disable || catalog_[binding] >= unchanged) continue;
+      log.warn(
+          "a backfill counter was lowered, which has no effect", kv("collection", def.source),
+          kv("catalog", catalog_[binding]), kv("in_effect", def.backfill),
+          kv("remedy", fmt::format("set it to {} to leave things as they are, or to {} to have the table "
+                                   "emptied and everything read again",
+                                   unchanged, unchanged + 1)));
+    }
   }
 
  private:
@@ -174,12 +192,16 @@ Task<runtime::BuiltMaterialization> prepare(Context& context, const runtime::Cat
     protocol::materialize::Validate request = runtime::validate_request(build, def, known, last.version);
     protocol::materialize::Validated validated = co_await connector.validate(std::move(request));
     if (counters.adopt(validated)) continue;
-    runtime::BuiltMaterialization built = runtime::build(build, def, validated, last.get());
-    if (built.to_backfill.empty() && built.to_disable.empty()) co_return built;
+    runtime::BuiltMaterialization built = runtime::build(build, def, validated, known);
+    if (built.to_backfill.empty() && built.to_disable.empty()) {
+      counters.report_lowered(context.log);
+      co_return built;
+    }
     for (std::size_t binding : built.to_disable) {
       def.bindings[binding].disable = true;
       context.log.warn("disabling a binding whose table does not fit its collection any more",
-                       kv("collection", def.bindings[binding].source));
+                       kv("collection", def.bindings[binding].source),
+                       kv("remedy", "let the schema fit again, or raise the binding's backfill counter"));
     }
     if (built.to_backfill.empty()) continue;
     runtime::StateCommit change(def.name);
@@ -187,7 +209,8 @@ Task<runtime::BuiltMaterialization> prepare(Context& context, const runtime::Cat
       counters.raise(binding, change);
       context.log.warn("backfilling a binding whose table does not fit its collection any more",
                        kv("collection", def.bindings[binding].source),
-                       kv("backfill", def.bindings[binding].backfill));
+                       kv("backfill", def.bindings[binding].backfill),
+                       kv("setting", "onIncompatibleSchemaChange"));
     }
     // Before Apply: a table that was created anew for a counter must never be met with the former one.
     if (purpose == Purpose::run) co_await runtime::commit(context, *store, std::move(change));

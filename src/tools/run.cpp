@@ -18,6 +18,7 @@
 #include "sluice/runtime/capture_session.hpp"
 #include "sluice/runtime/materialize_session.hpp"
 #include "state_folder.hpp"
+#include "task_names.hpp"
 #include "task_view.hpp"
 
 namespace sluice::tools {
@@ -36,11 +37,11 @@ constexpr Clock::Duration least_patience = 5s;
 // What all tasks of a run share. Lives on the loop.
 class Run {
  public:
-  Run(Context& context, RunOptions options, Display& display)
+  Run(Context& context, RunOptions options, runtime::Catalog catalog, Display& display)
       : context_(context),
         options_(std::move(options)),
         display_(display),
-        catalog_(runtime::load_catalog(options_.catalog, load_options(options_.decrypt))),
+        catalog_(std::move(catalog)),
         folder_(options_.state),
         store_(folder_.database(), StateStore::Mode::write),
         changed_(context.executor) {
@@ -116,26 +117,29 @@ Task<> keep(Task<T> task, std::optional<T>& result) {
 
 Task<> next_of(std::vector<int> signals) { co_await next_signal(std::move(signals)); }
 
-void Run::choose_tasks() {
-  std::vector<std::string> names = options_.names;
-  auto wanted = [&](const std::string& name) {
-    if (options_.names.empty()) return true;
-    auto at = std::find(names.begin(), names.end(), name);
-    if (at != names.end()) names.erase(at);
-    return std::find(options_.names.begin(), options_.names.end(), name) != options_.names.end();
-  };
-  for (const auto& [name, def] : catalog_.captures)
-    if (wanted(name) && !def.shards.disable)
-      captures_.push_back(std::make_unique<CaptureJob>(def, true, context_));
-  for (const auto& [name, def] : catalog_.materializations)
-    if (wanted(name) && !def.shards.disable)
-      materializations_.push_back(std::make_unique<MaterializeJob>(def, false, context_));
-  if (!names.empty())
-    throw Error(Error::Kind::config, fmt::format("{} has no task '{}'", options_.catalog, names.front()),
-                "Name a capture or a materialization of the catalog.");
-  if (captures_.empty() && materializations_.empty())
-    throw Error(Error::Kind::config, fmt::format("{} has no tasks to run", options_.catalog),
+template <class Def>
+bool is_wanted(const RunOptions& options, const Def& def) {
+  const std::vector<std::string>& names = options.names;
+  return !def.shards.disable &&
+         (names.empty() || std::find(names.begin(), names.end(), def.name) != names.end());
+}
+
+// What is wrong with the names is said before anything is created.
+void check_names(const RunOptions& options, const runtime::Catalog& catalog) {
+  for (const std::string& name : options.names) require_task(options.catalog, task_names(catalog), name);
+  auto wanted = [&](const auto& task) { return is_wanted(options, task.second); };
+  if (std::none_of(catalog.captures.begin(), catalog.captures.end(), wanted) &&
+      std::none_of(catalog.materializations.begin(), catalog.materializations.end(), wanted))
+    throw Error(Error::Kind::config, fmt::format("{} has no tasks to run", options.catalog),
                 "Add a capture or a materialization, or write one with `sluice discover`.");
+}
+
+void Run::choose_tasks() {
+  for (const auto& [name, def] : catalog_.captures)
+    if (is_wanted(options_, def)) captures_.push_back(std::make_unique<CaptureJob>(def, true, context_));
+  for (const auto& [name, def] : catalog_.materializations)
+    if (is_wanted(options_, def))
+      materializations_.push_back(std::make_unique<MaterializeJob>(def, false, context_));
   auto prepare = [&](auto& jobs) {
     for (auto& job : jobs) {
       TaskView* view = &job->view;
@@ -361,7 +365,9 @@ Task<> Run::run() {
 }  // namespace
 
 Task<> run(Context& context, RunOptions options, Display& display) {
-  Run job(context, std::move(options), display);
+  runtime::Catalog catalog = runtime::load_catalog(options.catalog, load_options(options.decrypt));
+  check_names(options, catalog);
+  Run job(context, std::move(options), std::move(catalog), display);
   co_await job.run();
 }
 

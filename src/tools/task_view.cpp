@@ -29,6 +29,12 @@ void TaskView::status(std::string_view text, Clock::TimePoint now) {
   if (backfilling && !backfill_since_) backfill_since_ = now;
 }
 
+void TaskView::phase(std::string text) {
+  progress_.phase = std::move(text);
+  status_.clear();
+  backfill_since_.reset();
+}
+
 TaskView::Figures TaskView::look(Clock& clock) {
   Figures figures;
   figures.phase = capture_ && !status_.empty() ? status_ : progress_.phase;

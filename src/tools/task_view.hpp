@@ -17,7 +17,8 @@ class TaskView {
   runtime::Progress& progress() { return progress_; }
   // What the connector says it is doing.
   void status(std::string_view text, Clock::TimePoint now);
-  void phase(std::string text) { progress_.phase = std::move(text); }
+  // Between sessions, and at the end: what the connector said last is over.
+  void phase(std::string text);
 
   struct Figures {
     std::string phase;

@@ -24,7 +24,8 @@ TEST(Log, JsonLineHasTimeLevelMessageAndFlatFields) {
   log.info("table scanned", kv("table", "t\"1\n"), kv("rows", 5), kv("ok", true));
   EXPECT_EQ(out.text.substr(0, 7), R"({"ts":")");
   EXPECT_EQ(out.after_time(),
-            R"("level":"info","msg":"table scanned","task":"a/b","table":"t\"1\n","rows":5,"ok":true})" "\n");
+            R"("level":"info","msg":"table scanned","task":"a/b","table":"t\"1\n","rows":5,"ok":true})"
+            "\n");
 }
 
 TEST(Log, BelowTheLevelNothingIsWritten) {
@@ -41,13 +42,34 @@ TEST(Log, AHandleMayHaveALevelOfItsOwn) {
   EXPECT_EQ(loud.level(), LogLevel::debug);
   log.info("quiet");
   loud.info("heard");
-  EXPECT_EQ(out.after_time(), R"("level":"info","msg":"heard"})" "\n");
+  EXPECT_EQ(out.after_time(), R"("level":"info","msg":"heard"})"
+                              "\n");
 }
 
 TEST(Log, LongValuesAreCut) {
   Captured out;
   out.log(LogLevel::info, LogFormat::json).info("m", kv("v", std::string(10000, 'x')));
   EXPECT_LT(out.text.size(), 4300u);
+}
+
+TEST(Log, LinesForPeopleShowLongValuesOfInfoInShort) {
+  auto field = [](LogLevel level, LogFormat format, const std::string& value) {
+    Captured out;
+    out.log(LogLevel::debug, format).write(level, "m", {kv("v", value)});
+    return out.text.substr(out.text.find('v', out.text.find(" m ")));
+  };
+  std::string many(1000, 'x');
+  EXPECT_EQ(field(LogLevel::info, LogFormat::text, many), "v=\"" + std::string(255, 'x') + "…\"\n");
+  EXPECT_EQ(field(LogLevel::warn, LogFormat::text, many), "v=\"" + many + "\"\n");
+  EXPECT_EQ(field(LogLevel::debug, LogFormat::color, many), "v=\"" + many + "\"\n");
+  // Neither a character nor an escape is cut in two.
+  EXPECT_EQ(field(LogLevel::info, LogFormat::text, std::string(254, 'x') + "é" + many),
+            "v=\"" + std::string(254, 'x') + "…\"\n");
+  EXPECT_EQ(field(LogLevel::info, LogFormat::text, std::string(254, 'x') + "\n" + many),
+            "v=\"" + std::string(254, 'x') + "…\"\n");
+  Captured out;
+  out.log(LogLevel::info, LogFormat::json).info("m", kv("v", many));
+  EXPECT_NE(out.text.find(many), std::string::npos);
 }
 
 TEST(Log, JsonLinesAreJsonWhateverTheValues) {
@@ -71,7 +93,8 @@ TEST(Log, LongValuesAreCutBetweenCharacters) {
 TEST(Log, StatusIsMarkedForTheRuntime) {
   Captured out;
   out.log(LogLevel::info, LogFormat::json).status("Running");
-  EXPECT_EQ(out.after_time(), R"("level":"info","msg":"Running","eventType":"connectorStatus"})" "\n");
+  EXPECT_EQ(out.after_time(), R"("level":"info","msg":"Running","eventType":"connectorStatus"})"
+                              "\n");
 }
 
 TEST(Log, ParsesEnvironmentValues) {

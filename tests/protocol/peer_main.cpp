@@ -29,20 +29,17 @@
 #include "frame.hpp"
 #include "json_codec.hpp"
 #include "sluice/base/text.hpp"
+#include "sluice/base/write.hpp"
 #include "sluice/json/write.hpp"
 
 namespace sluice::protocol {
 namespace {
 
-void write_all(int fd, std::string_view bytes) {
-  while (!bytes.empty()) {
-    ssize_t n = ::write(fd, bytes.data(), bytes.size());
-    if (n <= 0) std::_Exit(90);
-    bytes.remove_prefix(static_cast<std::size_t>(n));
-  }
+void put(int fd, std::string_view bytes) {
+  if (write_all(fd, bytes) != 0) std::_Exit(90);
 }
 
-void log(std::string_view line) { write_all(STDERR_FILENO, std::string(line) + "\n"); }
+void log(std::string_view line) { put(STDERR_FILENO, std::string(line) + "\n"); }
 
 void log_heard(std::string_view request) {
   log(fmt::format(R"({{"level":"info","msg":"heard","request":{}}})", request));
@@ -82,7 +79,7 @@ class Peer {
     }
     held_ += frame;
     if (together_ > 0 && --together_ > 0) return;
-    write_all(STDOUT_FILENO, held_);
+    put(STDOUT_FILENO, held_);
     held_.clear();
   }
   void together() { together_ = 2; }
@@ -133,7 +130,7 @@ int play(P peer, int argc, char** argv) {
     } else if (name == "together") {
       peer.together();
     } else if (name == "raw") {
-      write_all(STDOUT_FILENO, text::unhex(argument).value());
+      put(STDOUT_FILENO, text::unhex(argument).value());
     } else if (name == "log") {
       log(argument);
     } else if (name == "env") {
@@ -147,7 +144,7 @@ int play(P peer, int argc, char** argv) {
       ::signal(SIGTERM, SIG_IGN);
     } else if (name == "note-term") {
       ::signal(SIGTERM, [](int) {
-        write_all(STDERR_FILENO, "terminated\n");
+        put(STDERR_FILENO, "terminated\n");
         ::_exit(0);
       });
     } else if (name == "pid") {

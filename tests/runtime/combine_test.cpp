@@ -298,6 +298,28 @@ TEST(Validation, RefusesInvalidDocuments) {
   EXPECT_TRUE(error_of([&] { c.add(0, "{"); }).starts_with("acme/things document: invalid JSON at byte 1"));
 }
 
+TEST(Validation, ShowsDocumentsOfACaptureAsTheyCame) {
+  const std::pair<const char*, const char*> cases[] = {
+      {R"({"n":11,"id":1})", R"({"id":1,"n":11})"},
+      {R"({"n":11})", R"({"n":11})"},
+      {R"({"_meta":{"op":"c"},"id":1,"n":11})", R"({"_meta":{"op":"c"},"id":1,"n":11})"},
+      {R"({"_meta":{"z":1},"id":1,"n":11})", R"({"_meta":{"z":1},"id":1,"n":11})"},
+      {R"({"_meta":{"a":1,"z":1},"id":1,"n":11})", R"({"_meta":{"a":1,"z":1},"id":1,"n":11})"}};
+  for (const auto& [document, shown] : cases) {
+    std::vector<CombineBinding> bindings;
+    bindings.push_back(binding(small_numbers, Mode::partial));
+    bindings[0].placeholder = true;
+    Combiner c(bindings, ample);
+    std::string message = error_of([&] {
+      c.add(0, document);
+      drain(c);
+    });
+    EXPECT_TRUE(message.starts_with(
+        std::string("acme/things document failed validation against its schema: ") + shown + ": ["))
+        << message;
+  }
+}
+
 TEST(Validation, ChecksWhatWasReduced) {
   for (std::size_t budget : {ample, 1_KiB}) {
     Combiner c = combiner(small_numbers, Mode::full, budget);

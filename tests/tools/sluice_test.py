@@ -111,6 +111,12 @@ class Backfill(SluiceTest):
         self.source["docs"] = 5
         self.run_once()
         self.assertEqual(self.rows(), [(5,)])
+        lowered, = [line for line in self.stderr.splitlines() if "lowered" in line]
+        for part in (" warn ", "catalog=1 ", "in_effect=2 ", "set it to 2 ", "or to 3 "):
+            self.assertIn(part, lowered)
+        self.sink["bindings"][0]["backfill"] = 2
+        self.run_once()
+        self.assertNotIn("lowered", self.stderr)
 
     def test_a_binding_may_be_disabled_instead_and_the_others_go_on(self):
         self.widen()
@@ -170,6 +176,25 @@ class Killed(SluiceTest):
         self.run_once(status=-signal.SIGKILL)
         self.run_once()
         self.assertEqual(self.rows("SELECT count(*) FROM more"), [(3,)])
+
+    def apply(self, *tables, killed=False):
+        self.sink["bindings"] = [{"source": "acme/orders", "resource": {"table": table}} for table in tables]
+        if killed:
+            os.remove(self.path("died"))
+        self.run_once(status=-signal.SIGKILL if killed else 0)
+
+    def test_in_applies_whose_bindings_are_taken_out_and_come_back(self):
+        open(self.path("died"), "w").close()
+        self.apply("orders")
+        self.apply("orders", "more", killed=True)
+        self.apply("orders", "others", killed=True)
+        self.apply("orders")
+        self.apply("orders")
+        self.assertEqual(self.rows("SELECT count(*) FROM more"), [(0,)])
+        self.apply("orders", "more", "others")
+        self.assertNotIn(" warn ", self.stderr)
+        for table in ("orders", "more", "others"):
+            self.assertEqual(self.rows(f"SELECT count(*) FROM {table}"), [(3,)])
 
     def test_in_a_backfill_that_is_then_repeated(self):
         open(self.path("died"), "w").close()
@@ -309,6 +334,23 @@ class Arguments(SluiceTest):
             self.sluice("run", catalog, "--memory=" + bad, status=2)
             self.assertIn("memory", self.stderr)
         self.sluice("run", catalog, "--once", "--memory", "96M")
+
+    def test_a_catalog_is_asked_for_by_all_its_names(self):
+        for command in ("run", "validate", "spec"):
+            self.sluice(command, status=2)
+            for name in ("argument", "--source", "sluice discover"):
+                self.assertIn(name, self.stderr)
+
+    def test_an_unknown_task_is_said_with_those_that_there_are(self):
+        catalog = self.write_catalog()
+        for command in ("run", "validate", "spec"):
+            self.sluice(command, catalog, "--name", "nope", status=1)
+            self.assertIn("flow.json has no task 'nope'. It has acme/source, acme/sink.", self.stderr)
+        self.sluice("run", catalog, "--name", "acme/sink", "--name", "nope", "--state", "none", status=1)
+        self.assertFalse(os.path.exists(self.path("none")))
+        self.run_once("--name", "acme/source")
+        self.sluice("state", "--state", "state", "--name", "nope", status=1)
+        self.assertIn("state has no task 'nope'. It has acme/source.", self.stderr)
 
 
 class Levels(SluiceTest):

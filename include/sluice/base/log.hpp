@@ -34,7 +34,8 @@ LogFormat parse_log_format(std::string_view text);
 std::string_view name(LogLevel level);
 
 // Structured log lines (flow-protocol §8.7): a constant message, values as fields. A cheap handle, copied
-// freely, of a sink that main builds; may be used from any thread. Nothing is logged per document.
+// freely, of a sink that main builds; may be used from any thread. Nothing is logged per document. Long values
+// are cut at 4 KiB, those of info lines in the formats for people at 256 bytes.
 class Log {
  public:
   using Sink = std::function<void(std::string_view line)>;

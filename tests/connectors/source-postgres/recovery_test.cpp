@@ -257,6 +257,80 @@ TEST_F(Timing, ASilentServerIsNoticedInAQuietCapture) {
   });
 }
 
+TEST_F(Timing, WhoUsesTheSlotIsSaidAtOnce) {
+  sql("CREATE TABLE test.t (id int PRIMARY KEY)");
+  capture({{.name = "t"}});
+  run_at_pace([&](Context& context) -> Task<> {
+    auto connector = source_postgres::make_source_postgres(context);
+    Runtime holder(context, *connector, open({{.name = "t"}}), false);
+    Runtime waiter(context, *connector, open({{.name = "t"}}), true);
+    auto release = [](Timing& t, Runtime& holds, Runtime& waits) -> Task<> {
+      co_await t.await_line(waits, "which another session uses");
+      holds.stop();
+    };
+    auto wait = [](Timing& t, Runtime& holds, Runtime& waits, Task<> released) -> Task<> {
+      co_await t.await_line(holds, "Streaming change events");
+      co_await all(waits.run(), std::move(released));
+    };
+    co_await all(holder.run(), wait(*this, holder, waiter, release(*this, holder, waiter)));
+    EXPECT_FALSE(waiter.transcript.error) << waiter.transcript.error->what();
+  });
+  std::string log = logged();
+  EXPECT_NE(log.find("slot=\"" + slot_ + "\" pid="), std::string::npos) << log;
+  EXPECT_NE(log.find("patience_s=60 "), std::string::npos) << log;
+}
+
+class OpenTransaction : public Timing {
+ protected:
+  // A capture is kept from beginning by a transaction that has written and is left alone.
+  void expect_warnings(const Members& members) {
+    pace_ = 20ms;
+    run_at_pace([&](Context& context) -> Task<> {
+      auto connector = source_postgres::make_source_postgres(context);
+      Runtime runtime(context, *connector, open({{.name = "t"}}, members), true);
+      pg::ConnectOptions options = database_.options();
+      options.application_name = "forgetful";
+      auto idle = co_await pg::Connection::connect(context, std::move(options));
+      co_await idle->run("BEGIN; INSERT INTO test.t VALUES (1)");
+      auto script = [](OpenTransaction& t, pg::Connection& holder) -> Task<> {
+        co_await t.await_warnings(2);
+        co_await holder.run("ROLLBACK");
+      };
+      Clock::TimePoint start = clock_.now();
+      co_await all(runtime.run(), script(*this, *idle));
+      EXPECT_FALSE(runtime.transcript.error) << runtime.transcript.error->what();
+      EXPECT_GT(clock_.now() - start, 70s);
+      expect_line("pid=\"" + std::to_string(idle->backend_pid()) + "\" user=");
+      expect_line("SELECT pg_terminate_backend(" + std::to_string(idle->backend_pid()) + ")");
+    });
+    expect_line(R"(application="forgetful" state="idle in transaction" age="00:0)");
+  }
+  void expect_line(const std::string& part) {
+    EXPECT_NE(logged().find(part), std::string::npos) << part << "\n" << logged();
+  }
+  Task<> await_warnings(std::size_t count) {
+    SteadyClock outside;
+    while (warnings() < count) co_await outside.sleep(5ms);
+  }
+  std::size_t warnings() {
+    std::string log = logged(), line = "an open transaction is waited for";
+    std::size_t count = 0;
+    for (std::size_t at = 0; (at = log.find(line, at)) != std::string::npos; ++at) ++count;
+    return count;
+  }
+};
+
+TEST_F(OpenTransaction, IsWarnedOfWhereTheSlotWaitsForIt) {
+  sql("CREATE TABLE test.t (id int PRIMARY KEY)");
+  expect_warnings({});
+}
+
+TEST_F(OpenTransaction, IsWarnedOfWhereTheFirstTableWaitsForIt) {
+  sql("CREATE TABLE test.t (id int PRIMARY KEY)");
+  sql("SELECT pg_create_logical_replication_slot('" + slot_ + "', 'pgoutput')");
+  expect_warnings({{"feature_flags", "\"no_create_replication_slot\""}});
+}
+
 // While commits wait for a standby that does not exist, they are in the log, and sent, but seen by nobody.
 class SynchronousReplication : public Recovery {
  protected:
