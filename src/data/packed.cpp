@@ -129,9 +129,13 @@ std::string_view TupleReader::escaped() {
   }
 }
 
-std::string_view TupleReader::unescape(std::string_view text) {
+// The content of an escaped element; most hold no zero and are looked at once.
+std::string_view TupleReader::content() {
+  std::size_t zero = rest_.find('\0');
+  bool plain = zero != rest_.npos && (zero + 1 == rest_.size() || rest_[zero + 1] != '\xff');
+  std::string_view text = plain ? take(zero + 1) : escaped();
   text.remove_suffix(1);
-  if (text.find('\0') == text.npos) return text;
+  if (plain) return text;
   buffer_.clear();
   for (std::size_t i = 0; i < text.size(); ++i) {
     buffer_ += text[i];
@@ -160,9 +164,9 @@ Element TupleReader::next() {
     case code_null:
       return std::monostate();
     case code_json:
-      return Json{unescape(escaped())};
+      return Json{content()};
     case code_string:
-      return unescape(escaped());
+      return content();
     case code_false:
       return false;
     case code_true:

@@ -44,7 +44,7 @@ class TupleReader {
  private:
   std::string_view take(std::size_t bytes);
   std::string_view escaped();
-  std::string_view unescape(std::string_view escaped);
+  std::string_view content();
   Element integer(int bytes);
   std::string_view rest_;
   std::string buffer_;
