@@ -1,6 +1,7 @@
 #include "combine_table.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <functional>
 
@@ -23,15 +24,21 @@ std::uint32_t room_for(std::size_t size, bool folded) {
 
 }  // namespace
 
-bool CombineTable::before(const Place& a, const Place& b) {
-  if (a.binding != b.binding) return a.binding < b.binding;
-  if (a.prefix != b.prefix) return a.prefix < b.prefix;
-  return a.entry->key() < b.entry->key();
+std::strong_ordering CombineTable::compare(const Place& a, std::uint32_t binding, std::string_view key) {
+  if (a.binding != binding) return a.binding <=> binding;
+  std::uint64_t prefix = text::prefix(key);
+  return a.prefix != prefix ? a.prefix <=> prefix : a.entry->key() <=> key;
 }
 
-CombineTable::CombineTable(std::size_t chunk_bytes) : arena_(chunk_bytes), slots_(least_slots) {}
+CombineTable::CombineTable(std::size_t chunk_bytes) : arena_(chunk_bytes) {}
 
 CombineTable::Entry& CombineTable::entry(std::uint32_t binding, std::string_view key) {
+  if (in_order_) {
+    auto order = order_.empty() ? std::strong_ordering::less : compare(order_.back(), binding, key);
+    if (order < 0) return add(binding, key);
+    if (order == 0) return *order_.back().entry;
+    index();
+  }
   std::uint32_t hash = hash_of(binding, key);
   std::size_t mask = slots_.size() - 1, at = hash & mask;
   for (; slots_[at].entry; at = (at + 1) & mask) {
@@ -39,28 +46,40 @@ CombineTable::Entry& CombineTable::entry(std::uint32_t binding, std::string_view
     Entry& e = *slots_[at].entry;
     if (e.binding == binding && text::same(e.key(), key)) return e;
   }
+  Entry& made = add(binding, key);
+  slots_[at] = {&made, hash};
+  if (order_.size() * 2 > slots_.size()) grow();
+  return made;
+}
+
+CombineTable::Entry& CombineTable::add(std::uint32_t binding, std::string_view key) {
   auto* made = new (arena_.allocate(sizeof(Entry) + key.size())) Entry{};
   made->binding = binding;
   made->key_size = static_cast<std::uint32_t>(key.size());
   if (!key.empty()) std::memcpy(reinterpret_cast<char*>(made + 1), key.data(), key.size());
-  slots_[at] = {made, hash};
-  Place place{binding, text::prefix(key), made};
-  in_order_ = in_order_ && (order_.empty() || before(order_.back(), place));
-  order_.push_back(place);
-  if (order_.size() * 2 > slots_.size()) grow();
+  order_.push_back({binding, text::prefix(key), made});
   return *made;
 }
 
+// From now on keys are found by hash.
+void CombineTable::index() {
+  in_order_ = false;
+  std::size_t slots = std::max(least_slots, std::bit_ceil(order_.size() * 2 + 1));
+  slots_.assign(std::max(slots, slots_.size() / 2), Slot{});
+  for (const Place& place : order_) insert({place.entry, hash_of(place.binding, place.entry->key())});
+}
+
+void CombineTable::insert(const Slot& slot) {
+  std::size_t mask = slots_.size() - 1, at = slot.hash & mask;
+  while (slots_[at].entry) at = (at + 1) & mask;
+  slots_[at] = slot;
+}
+
 void CombineTable::grow() {
-  std::vector<Slot> wider(slots_.size() * 2);
-  std::size_t mask = wider.size() - 1;
-  for (const Slot& slot : slots_) {
-    if (!slot.entry) continue;
-    std::size_t at = slot.hash & mask;
-    while (wider[at].entry) at = (at + 1) & mask;
-    wider[at] = slot;
-  }
-  slots_ = std::move(wider);
+  std::vector<Slot> former(slots_.size() * 2);
+  former.swap(slots_);
+  for (const Slot& slot : former)
+    if (slot.entry) insert(slot);
 }
 
 CombineTable::Document* CombineTable::make(const DocumentView& from) {
@@ -101,17 +120,19 @@ void CombineTable::replace_last(Entry& entry, const DocumentView& document) { wr
 
 void CombineTable::clear() {
   arena_.clear();
-  // Wiping the slots costs; those of a table that was once wide go again.
-  std::size_t slots = order_.size() * 4 < slots_.size() ? slots_.size() / 2 : slots_.size();
-  slots_.assign(std::max(least_slots, slots), Slot{});
+  if (in_order_) slots_ = {};  // of an earlier round
   if (order_.size() * 8 < order_.capacity()) order_ = {};
   order_.clear();
   in_order_ = true;
 }
 
 const std::vector<CombineTable::Place>& CombineTable::sort() {
+  auto before = [](const Place& a, const Place& b) {
+    if (a.binding != b.binding) return a.binding < b.binding;
+    if (a.prefix != b.prefix) return a.prefix < b.prefix;
+    return a.entry->key() < b.entry->key();
+  };
   if (!in_order_) std::sort(order_.begin(), order_.end(), before);
-  in_order_ = true;
   return order_;
 }
 

@@ -1,4 +1,5 @@
 #pragma once
+#include <compare>
 #include <cstdint>
 #include <string_view>
 #include <vector>
@@ -69,15 +70,19 @@ class CombineTable {
     Entry* entry;
     std::uint32_t hash;
   };
-  static bool before(const Place& a, const Place& b);
+  static std::strong_ordering compare(const Place& a, std::uint32_t binding, std::string_view key);
+  Entry& add(std::uint32_t binding, std::string_view key);
+  void index();
+  void insert(const Slot& slot);
   void grow();
   Document* make(const DocumentView& document);
   void write(Document& to, const DocumentView& from);
 
   Arena arena_;
-  std::vector<Slot> slots_;  // open addressing; a power of two of them, at most half in use
   std::vector<Place> order_;  // of arrival until sort()
-  bool in_order_ = true;      // by binding and key so far: a table that is scanned arrives sorted
+  // By binding and key so far, as a table that is scanned arrives: then slots are neither needed nor kept.
+  bool in_order_ = true;
+  std::vector<Slot> slots_;  // open addressing; a power of two of them, at most half in use
 };
 
 }  // namespace sluice::runtime
