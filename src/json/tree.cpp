@@ -284,8 +284,10 @@ const Node* Tree::find(const Node& node, std::string_view name) const {
 
 std::uint32_t Tree::insert(std::uint32_t parent, std::string_view key, Kind kind, std::string_view raw) {
   std::uint32_t at = parent + 1;
-  for (std::uint32_t i = 0; i < size(); ++i)
-    if (nodes_[i].end > parent) ++nodes_[i].end;  // what encloses the new node or follows it
+  while (at < nodes_[parent].end && nodes_[at].key < key) at = nodes_[at].end;
+  for (std::uint32_t i = 0; i <= parent; ++i)
+    if (nodes_[i].end > parent) ++nodes_[i].end;  // encloses the new node
+  for (std::uint32_t i = at; i < size(); ++i) ++nodes_[i].end;
   ++nodes_[parent].count;
   Node node{.key = key, .text = {}, .raw = raw, .end = at + 1, .kind = kind};
   if (kind == Kind::string) node.text = raw.substr(1, raw.size() - 2);

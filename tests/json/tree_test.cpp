@@ -234,6 +234,15 @@ TEST(Tree, InsertsAndErases) {
   print(tree, tree.root(), out);
   EXPECT_EQ(out, R"({"_meta":{"uuid":"x"},"a":["1",{"b":"2"}],"c":{"n":null},"d":"3"})");
   EXPECT_EQ(tree.root().count, 4u);
+  std::uint32_t between = tree.insert(0, "b", Kind::null, "null");
+  EXPECT_EQ(tree[between].end, between + 1);
+  tree.insert(0, "z", Kind::null, "null");
+  out.clear();
+  print(tree, tree.root(), out);
+  EXPECT_EQ(out,
+            R"({"_meta":{"uuid":"x"},"a":["1",{"b":"2"}],"b":null,"c":{"n":null},"d":"3","z":null})");
+  tree.erase(tree.index(*tree.find(tree.root(), "b")));
+  tree.erase(tree.index(*tree.find(tree.root(), "z")));
   tree.erase(tree.index(*tree.find(tree.root(), "a")));
   tree.erase(tree.index(*tree.find(tree.root(), "d")));
   out.clear();

@@ -81,10 +81,10 @@ class Tree {
     return {nodes_.data(), i + 1, container ? node.end : i + 1};
   }
 
-  // Puts a value before the first child of object `parent`. `key` and `raw`, the text of a null, a string
-  // without escapes, or of an empty container, must outlive the tree's use. References to nodes end; the raw
-  // text of the containers around it stays as it was, without the addition. Returns the index of the new
-  // node.
+  // Puts a value into object `parent`, before the first member that is not of a lesser name. `key` and `raw`,
+  // the text of a null, a string without escapes, or of an empty container, must outlive the tree's use.
+  // References to nodes end; the raw text of the containers around it stays as it was, without the addition.
+  // Returns the index of the new node.
   std::uint32_t insert(std::uint32_t parent, std::string_view key, Kind kind, std::string_view raw);
   // Removes a value that is not the root, with the same effect on references and raw texts.
   void erase(std::uint32_t node);
