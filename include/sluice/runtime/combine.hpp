@@ -13,6 +13,8 @@
 
 namespace sluice::runtime {
 
+class Inference;
+
 // How the documents of one binding are combined (runtime.md §8.2).
 struct CombineBinding {
   std::string name;  // of the collection, for errors
@@ -23,6 +25,7 @@ struct CombineBinding {
   Mode mode = Mode::full;
   bool placeholder = false;  // captures: insert uuid_placeholder at /_meta/uuid
   std::string salt;          // of `redact`
+  Inference* inference = nullptr;  // sees every document, unless null; outlives the combiner
 };
 
 // A document that leaves the combiner. Views live until the next call of the combiner.
