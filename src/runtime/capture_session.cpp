@@ -304,6 +304,8 @@ Task<> CaptureSession::Impl::infer(std::vector<CombineBinding>& bindings) {
     auto [at, fresh] = inferred.try_emplace(collection.name, *logs[i], i, bindings[i].schema,
                                             stored == known.end() ? std::string() : stored->second);
     bindings[i].inference = &at->second.inference;
+    // The source may still have changes from before its schema was discovered again.
+    if (stored != known.end()) bindings[i].former = Schema::compile(collection.read_schema_json);
   }
 }
 

@@ -136,7 +136,9 @@ class Workshop {
   explicit Workshop(std::vector<CombineBinding> bindings) {
     for (CombineBinding& binding : bindings) {
       Validator validator(binding.schema);
-      bindings_.push_back({std::move(binding), std::move(validator), {}});
+      std::optional<Validator> former;
+      if (binding.former) former.emplace(*binding.former);
+      bindings_.push_back({std::move(binding), std::move(validator), std::move(former), {}});
     }
   }
 
@@ -174,6 +176,7 @@ class Workshop {
   struct Binding {
     CombineBinding spec;
     Validator validator;
+    std::optional<Validator> former;
     std::optional<NameCheck> names;  // from the first document on
   };
   const json::Node* place_placeholder(std::uint32_t binding);
@@ -202,9 +205,10 @@ void Workshop::parse(std::uint32_t binding, std::string_view json) {
 
 const Outcome& Workshop::validate(std::uint32_t index) {
   Binding& binding = bindings_[index];
-  const Outcome& outcome = binding.validator.validate(tree_);
-  if (!outcome.valid()) fail_validation(binding);
-  return outcome;
+  const Outcome* outcome = &binding.validator.validate(tree_);
+  if (!outcome->valid() && binding.former) outcome = &binding.former->validate(tree_);
+  if (!outcome->valid()) fail_validation(binding);
+  return *outcome;
 }
 
 void Workshop::observe(std::uint32_t index) {

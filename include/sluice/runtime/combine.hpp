@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,6 +27,7 @@ struct CombineBinding {
   bool placeholder = false;  // captures: insert uuid_placeholder at /_meta/uuid
   std::string salt;          // of `redact`
   Inference* inference = nullptr;  // sees every document, unless null; outlives the combiner
+  std::optional<Schema> former;    // documents that are not valid for `schema` may be valid for this one
 };
 
 // A document that leaves the combiner. Views live until the next call of the combiner.
