@@ -42,6 +42,13 @@ Shape& name(Shape& s, std::string_view name) {
   return added.shape;
 }
 
+// Drops names that say no more than that there are no others.
+void drop_impossible(Shape& s) {
+  each_child(s, drop_impossible);
+  if (s.object.additional && s.object.additional->is_nothing())
+    std::erase_if(s.object.properties, [](const Shape::Property& p) { return !p.required && p.shape.is_nothing(); });
+}
+
 // Leaves only what decides which values are admitted.
 void strip(Shape& s) {
   s.title.clear();
@@ -55,6 +62,7 @@ void strip(Shape& s) {
 }
 std::string admitted(Shape shape) {
   strip(shape);
+  drop_impossible(shape);
   return to_schema(shape);
 }
 
@@ -187,6 +195,7 @@ void Inference::admit(Shape more, bool sourced) {
   std::lock_guard lock(mutex_);
   Shape before = known();
   Shape after = unite(unite(before, closed_shape(write_)), std::move(more));
+  drop_impossible(after);
   if (admitted(after) == admitted(before)) return;
   if (sourced) after.extensions[std::string(complexity_extension)] = std::to_string(complexity_cap);
   settle(after);

@@ -9,19 +9,36 @@
 namespace sluice::runtime {
 namespace {
 
-// The collections of a capture as it ran last, whose write schemas the catalog has changed.
-std::multimap<std::string, std::string> former_schemas(const Catalog& catalog,
-                                                       const protocol::CaptureSpec& last) {
-  std::multimap<std::string, std::string> former;
+// The collections of a capture as it ran last, of those that the catalog has changed.
+using Former = std::map<std::string, std::vector<const protocol::CollectionSpec*>>;
+Former former_collections(const Catalog& catalog, const protocol::CaptureSpec& last) {
+  Former former;
   for (const auto* bindings : {&last.bindings, &last.inactive_bindings})
     for (const protocol::CaptureBinding& binding : *bindings) {
       if (!binding.collection) continue;
-      auto def = catalog.collections.find(binding.collection->name);
+      const protocol::CollectionSpec& collection = *binding.collection;
+      auto def = catalog.collections.find(collection.name);
       if (def == catalog.collections.end() || !uses_inferred_schema(def->second)) continue;
-      if (def->second.write_schema_json != binding.collection->write_schema_json)
-        former.emplace(def->first, binding.collection->write_schema_json);
+      if (def->second.write_schema_json != collection.write_schema_json || def->second.key != collection.key)
+        former[def->first].push_back(&collection);
     }
   return former;
+}
+
+// Adds to `commit` what documents of the former forms need.
+void admit(const CollectionDef& def, const std::vector<const protocol::CollectionSpec*>& former,
+           std::optional<std::string> stored, StateCommit& commit) {
+  const std::string key = keys::inferred + def.name;
+  Inference inference(Schema::compile(def.write_schema_json), stored.value_or(""));
+  for (const protocol::CollectionSpec* collection : former) {
+    // With another key it is another collection, whose key what was inferred need not have.
+    if (collection->key != def.key) {
+      if (stored) commit.erase(key);
+      return;
+    }
+    inference.former(Schema::compile(collection->write_schema_json));
+  }
+  if (auto schema = inference.take_change()) commit.put(key, std::move(*schema));
 }
 
 }  // namespace
@@ -32,16 +49,10 @@ std::vector<StateCommit> rediscovered(const Catalog& catalog, StateStore& store)
     auto last = store.get(task, keys::last_applied);
     if (!last) continue;
     StateCommit commit(task);
-    auto former = former_schemas(catalog, protocol::decode_capture_spec(*last));
-    for (auto at = former.begin(); at != former.end();) {
-      const std::string& name = at->first;
-      const std::string key = keys::inferred + name;
+    const protocol::CaptureSpec spec = protocol::decode_capture_spec(*last);
+    for (const auto& [name, former] : former_collections(catalog, spec)) {
       try {
-        Inference inference(Schema::compile(catalog.collections.at(name).write_schema_json),
-                            store.get(task, key).value_or(""));
-        for (auto end = former.upper_bound(name); at != end; ++at)
-          inference.former(Schema::compile(at->second));
-        if (auto schema = inference.take_change()) commit.put(key, std::move(*schema));
+        admit(catalog.collections.at(name), former, store.get(task, keys::inferred + name), commit);
       } catch (Error& e) {
         e.add("schema of collection '" + name + "'");
         throw;
@@ -54,15 +65,16 @@ std::vector<StateCommit> rediscovered(const Catalog& catalog, StateStore& store)
 
 InferredSchemas load_inferred(StateStore& store, const std::vector<StateCommit>& pending) {
   InferredSchemas all;
-  std::map<std::pair<std::string, std::string>, std::string> entries;  // by task and key
+  std::map<std::pair<std::string, std::string>, std::optional<std::string>> entries;  // by task and key
   for (const std::string& task : store.tasks())
     for (auto& [key, schema] : store.list(task, keys::inferred)) entries[{task, key}] = std::move(schema);
   for (const StateCommit& commit : pending)
-    for (const StateCommit::Entry& entry : commit.entries) entries[{commit.task, entry.key}] = *entry.value;
-  for (auto& [of, schema] : entries) {
-    auto [at, fresh] =
-        all.by_collection.try_emplace(of.second.substr(std::string_view(keys::inferred).size()), schema);
-    if (!fresh) at->second = unite_schemas(at->second, schema);
+    for (const StateCommit::Entry& entry : commit.entries) entries[{commit.task, entry.key}] = entry.value;
+  for (const auto& [of, schema] : entries) {
+    if (!schema) continue;
+    std::string name = of.second.substr(std::string_view(keys::inferred).size());
+    auto [at, fresh] = all.by_collection.try_emplace(std::move(name), *schema);
+    if (!fresh) at->second = unite_schemas(at->second, *schema);
   }
   return all;
 }

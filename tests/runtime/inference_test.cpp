@@ -138,6 +138,14 @@ TEST(Inference, a_sourced_column_is_added) {
   EXPECT_EQ(again.schema(), *schema) << "nothing is taken back";
 }
 
+TEST(Inference, a_closed_write_schema_admits_no_column) {
+  std::string write =
+      R"({"type":"object","required":["id"],"properties":{"id":{"type":"integer"}},"additionalProperties":false})";
+  Inference inference(Schema::compile(write), "");
+  inference.source(Schema::compile(R"({"properties":{"id":{"type":"integer"},"n":{"type":"integer"}}})"));
+  EXPECT_FALSE(inference.take_change());
+}
+
 TEST(Inference, documents_widen_it) {
   std::string write = discovered(id_and_note + R"(,"any":{})");
   json::Tree tree;
