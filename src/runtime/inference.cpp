@@ -46,7 +46,8 @@ Shape& name(Shape& s, std::string_view name) {
 void drop_impossible(Shape& s) {
   each_child(s, drop_impossible);
   if (s.object.additional && s.object.additional->is_nothing())
-    std::erase_if(s.object.properties, [](const Shape::Property& p) { return !p.required && p.shape.is_nothing(); });
+    std::erase_if(s.object.properties,
+                  [](const Shape::Property& p) { return !p.required && p.shape.is_nothing(); });
 }
 
 // Leaves only what decides which values are admitted.

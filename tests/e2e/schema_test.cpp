@@ -1,5 +1,5 @@
-// Tables that change while they are captured: the real pipeline follows, without a change of the catalog for new
-// columns, and with a rediscovery for changed types.
+// Tables that change while they are captured: the real pipeline follows, without a change of the catalog for
+// new columns, and with a rediscovery for changed types.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -29,7 +29,8 @@ class Schema : public ::testing::Test {
     sql("CREATE SCHEMA shop; CREATE TABLE shop.items (id integer PRIMARY KEY, n integer);"
         "CREATE TABLE shop.others (id integer PRIMARY KEY);"
         "CREATE TABLE public.flow_watermarks (slot text PRIMARY KEY, watermark text);"
-        "INSERT INTO shop.items SELECT i, i FROM generate_series(1, 100) i; INSERT INTO shop.others VALUES (1);"
+        "INSERT INTO shop.items SELECT i, i FROM generate_series(1, 100) i; INSERT INTO shop.others VALUES "
+        "(1);"
         "CREATE PUBLICATION flow_publication FOR ALL TABLES");
     pipeline_ = std::make_unique<harness::Pipeline>(folder_.path(),
                                                     harness::Pipeline::Options::of(*server_, database_));
@@ -102,7 +103,8 @@ TEST_F(Schema, AnAddedColumnArrivesWhileThePipelineRuns) {
   EXPECT_EQ(catalog(), before);
   sql("INSERT INTO shop.items VALUES (151, 'note 151', '2024-01-01')");
   pipeline_->run_once(60s);
-  EXPECT_EQ(destination("SELECT count(*) || ' ' || count(note) || ' ' || count(at) FROM shop_items"), "151 61 11");
+  EXPECT_EQ(destination("SELECT count(*) || ' ' || count(note) || ' ' || count(at) FROM shop_items"),
+            "151 61 11");
   EXPECT_EQ(pipeline_->recorded().doubled, 0u);
 }
 
@@ -116,7 +118,8 @@ TEST_F(Schema, AChangedTypeNeedsOnlyARediscovery) {
   pipeline_->run_once(60s);
   // Rows that did not change since keep the form that they were captured in.
   const std::string expected =
-      "jsonb_build_object('id', id, 'n', CASE WHEN n ~ '^[0-9]+$' THEN to_jsonb(n::int) ELSE to_jsonb(n) END)";
+      "jsonb_build_object('id', id, 'n', CASE WHEN n ~ '^[0-9]+$' THEN to_jsonb(n::int) ELSE to_jsonb(n) "
+      "END)";
   expect_items(expected);
   // A column of several types holds JSON.
   for (auto [id, n] : {std::pair(1, "1000"), {2, "\"two\""}, {3, "\"three\""}, {4, "4"}, {101, "\"more\""}})

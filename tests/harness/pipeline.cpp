@@ -67,9 +67,8 @@ void Pipeline::discover() {
 }
 
 void Pipeline::rediscover() {
-  std::vector<std::string> command = {options_.binaries + "/sluice", "discover",   catalog(),
-                                      "--sqlite",                    database(), "--output",
-                                      catalog()};
+  std::vector<std::string> command = {
+      options_.binaries + "/sluice", "discover", catalog(), "--sqlite", database(), "--output", catalog()};
   Program discover(command, {}, log());
   std::optional<int> status = discover.wait(std::chrono::seconds(60));
   if (status != 0) throw std::runtime_error("sluice discover failed: " + tail_of_log(2000));

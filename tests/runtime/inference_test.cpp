@@ -56,7 +56,8 @@ TEST(ClosedShape, objects_that_name_properties_have_no_others) {
       closed(R"({"type":"object","properties":{"_meta":{},"a":{"type":"object","properties":{"b":{}}}}})"),
       R"({"type":"object","properties":{"_meta":true,"a":{"type":"object","properties":{"b":true},"additionalProperties":false}},"additionalProperties":false})");
   EXPECT_EQ(
-      closed(R"({"properties":{"_meta":{},"l":{"items":{"properties":{"b":{}},"additionalProperties":true}}}})"),
+      closed(
+          R"({"properties":{"_meta":{},"l":{"items":{"properties":{"b":{}},"additionalProperties":true}}}})"),
       R"({"properties":{"_meta":true,"l":{"items":{"properties":{"b":true},"additionalProperties":false}}},"additionalProperties":false})");
 }
 
@@ -95,12 +96,13 @@ TEST(NameCheck, looks_into_what_is_closed_only) {
       "list":{"items":{"properties":{"a":true}}},"tuple":{"items":[true,{"properties":{"a":true}}]},
       "map":{"type":"object","additionalProperties":{"properties":{"a":true}}},
       "some":{"patternProperties":{"^p":{"properties":{"a":true}}},"properties":{"n":true}}}})json");
-  for (std::string_view document :
-       {R"({"any":{"x":1},"open":{"x":{"y":1}}})", R"({"list":[{"a":1},{},3]})", R"({"tuple":[{"x":1},{"a":1}]})",
-        R"({"map":{"x":{"a":1},"y":{}}})", R"({"some":{"n":1,"p1":{"a":1}}})"})
+  for (std::string_view document : {R"({"any":{"x":1},"open":{"x":{"y":1}}})", R"({"list":[{"a":1},{},3]})",
+                                    R"({"tuple":[{"x":1},{"a":1}]})", R"({"map":{"x":{"a":1},"y":{}}})",
+                                    R"({"some":{"n":1,"p1":{"a":1}}})"})
     EXPECT_TRUE(known(document)) << document;
-  for (std::string_view document : {R"({"list":[{"a":1},{"b":1}]})", R"({"tuple":[{},{"b":1}]})",
-                                    R"({"map":{"x":{"b":1}}})", R"({"some":{"m":1}})", R"({"some":{"p1":{"b":1}}})"})
+  for (std::string_view document :
+       {R"({"list":[{"a":1},{"b":1}]})", R"({"tuple":[{},{"b":1}]})", R"({"map":{"x":{"b":1}}})",
+        R"({"some":{"m":1}})", R"({"some":{"p1":{"b":1}}})"})
     EXPECT_FALSE(known(document)) << document;
   EXPECT_TRUE(Known(R"({"type":"object"})")(R"({"x":{"y":1}})"));
 }
@@ -172,14 +174,16 @@ TEST(Inference, documents_widen_it) {
 }
 
 TEST(Inference, a_changed_type_keeps_documents_of_the_former) {
-  std::string before = discovered(R"("id":{"type":"integer"},"v":{"type":["integer","null"]},"gone":{"type":"null"})");
-  std::string after =
-      discovered(R"("id":{"type":"integer"},"v":{"type":["string","null"],"format":"date"},"new":{"type":"null"})");
+  std::string before =
+      discovered(R"("id":{"type":"integer"},"v":{"type":["integer","null"]},"gone":{"type":"null"})");
+  std::string after = discovered(
+      R"("id":{"type":"integer"},"v":{"type":["string","null"],"format":"date"},"new":{"type":"null"})");
   Inference inference(Schema::compile(after), "");
   inference.former(Schema::compile(before));
   auto schema = inference.take_change();
   ASSERT_TRUE(schema);
-  for (std::string_view columns : {R"("v":1)", R"("v":null)", R"("v":"2024-01-01","new":null)", R"("gone":null)"})
+  for (std::string_view columns :
+       {R"("v":1)", R"("v":null)", R"("v":"2024-01-01","new":null)", R"("gone":null)"})
     EXPECT_TRUE(admits(*schema, fmt::format(R"({{"_meta":{{"op":"c"}},"id":1,{}}})", columns))) << columns;
   // What was stored before may say less than the write schema of now.
   Inference again(Schema::compile(discovered(R"("id":{"type":"integer"},"v":{"type":"boolean"})")), *schema);
@@ -191,7 +195,8 @@ TEST(Inference, a_changed_type_keeps_documents_of_the_former) {
 }
 
 TEST(Inference, fields_of_a_source_without_a_schema) {
-  std::string write = R"({"type":"object","required":["id"],"properties":{"id":{"type":"integer"}},"x-infer-schema":true})";
+  std::string write =
+      R"({"type":"object","required":["id"],"properties":{"id":{"type":"integer"}},"x-infer-schema":true})";
   Inference inference(Schema::compile(write), "");
   CombineBinding binding{"acme/things", {json::Pointer("/id")}, {}, Schema::compile(write), Mode::partial};
   binding.placeholder = true;

@@ -1,4 +1,5 @@
-// Documents with what their write schema does not name, while both tasks run: the endpoint gets all of it, once.
+// Documents with what their write schema does not name, while both tasks run: the endpoint gets all of it,
+// once.
 #include <gtest/gtest.h>
 
 #include <mutex>
@@ -36,8 +37,8 @@ struct Engine {
       CaptureOptions options("{}", world.folder.path(), world.memory_bytes);
       options.max_transaction = {};  // so that every checkpoint ends one
       options.stop_when_caught_up = true;
-      CaptureSession session(start.context, start.store, start.source, world.capture, "v1", capture_logs, options,
-                             start.capture_progress);
+      CaptureSession session(start.context, start.store, start.source, world.capture, "v1", capture_logs,
+                             options, start.capture_progress);
       try {
         co_await session.run();
       } catch (const Error& e) {
@@ -58,8 +59,8 @@ struct Engine {
       for (auto& binding : spec.bindings)
         testing::infer(*binding.collection, inferred.find(binding.collection->name), &binding);
       if (build_time > Clock::Duration()) co_await start.clock.sleep(build_time);
-      MaterializeSession session(start.context, start.store, start.sink, spec, "v1", start.log_pointers, options,
-                                 start.progress);
+      MaterializeSession session(start.context, start.store, start.sink, spec, "v1", start.log_pointers,
+                                 options, start.progress);
       ++sessions;
       open = &session;
       if (captured) session.finish();

@@ -24,8 +24,8 @@ struct CombineBinding {
                                       // text, or fewer entries than the key has: null
   Schema schema;
   Mode mode = Mode::full;
-  bool placeholder = false;  // captures: insert uuid_placeholder at /_meta/uuid
-  std::string salt;          // of `redact`
+  bool placeholder = false;        // captures: insert uuid_placeholder at /_meta/uuid
+  std::string salt;                // of `redact`
   Inference* inference = nullptr;  // sees every document, unless null; outlives the combiner
   std::optional<Schema> former;    // documents that are not valid for `schema` may be valid for this one
 };

@@ -90,9 +90,9 @@ class Inference {
   void settle(Shape& shape) const;
 
   const Schema write_;
-  mutable std::mutex mutex_;            // of what follows
-  std::string schema_;                  // when a change was last taken, or as of now without a shape
-  Box<Shape> shape_;                    // once documents widened it: shapes are large, and most are never needed
+  mutable std::mutex mutex_;  // of what follows
+  std::string schema_;        // when a change was last taken, or as of now without a shape
+  Box<Shape> shape_;          // once documents widened it: shapes are large, and most are never needed
   std::shared_ptr<const Names> names_;  // shared with the checks
   std::atomic<bool> changed_ = false;
 };
