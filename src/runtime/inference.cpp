@@ -195,7 +195,8 @@ void Inference::former(const Schema& write_schema) { admit(closed_shape(write_sc
 void Inference::admit(Shape more, bool sourced) {
   std::lock_guard lock(mutex_);
   Shape before = known();
-  Shape after = unite(unite(before, closed_shape(write_)), std::move(more));
+  Shape after = schema_.empty() && !shape_ ? before : unite(before, closed_shape(write_));
+  after = unite(std::move(after), std::move(more));
   drop_impossible(after);
   if (admitted(after) == admitted(before)) return;
   if (sourced) after.extensions[std::string(complexity_extension)] = std::to_string(complexity_cap);

@@ -46,7 +46,11 @@ class Run {
         store_(folder_.database(), StateStore::Mode::write),
         changed_(context.executor) {
     for (const std::string& warning : catalog_.warnings) context_.log.warn(warning);
-    for (const runtime::StateCommit& change : runtime::rediscovered(catalog_, store_)) store_.commit(change);
+    for (const runtime::StateCommit& change : runtime::rediscovered(catalog_, store_)) {
+      store_.commit(change);
+      context_.log.info("the write schemas of collections have changed; former documents stay valid",
+                        kv("task", change.task), kv("collections", change.entries.size()));
+    }
   }
 
   Task<> run();

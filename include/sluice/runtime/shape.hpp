@@ -82,11 +82,7 @@ struct Shape {
   Array array;
   Object object;
 
-  static Shape nothing() {
-    Shape shape;
-    shape.types = types::none;
-    return shape;
-  }
+  static Shape nothing();
   bool is_nothing() const { return types == types::none; }
 
   static Shape infer(const Schema& schema);
@@ -123,6 +119,12 @@ struct Shape::Pattern {
   const std::string& text() const;
   bool matches(std::string_view name) const;
 };
+// Only here is a shape complete.
+inline Shape Shape::nothing() {
+  Shape shape;
+  shape.types = types::none;
+  return shape;
+}
 
 // Values that both, or either, describe. Where both annotate, the intersection has what `a` says except for
 // reduce, which `b` overrides.
