@@ -108,6 +108,29 @@ TEST_F(Schema, AnAddedColumnArrivesWhileThePipelineRuns) {
   EXPECT_EQ(pipeline_->recorded().doubled, 0u);
 }
 
+TEST_F(Schema, KillsWhileColumnsAreAddedLoseNothing) {
+  pipeline_->run_once(60s);
+  constexpr int rounds = 8;
+  for (int i = 1; i <= rounds; ++i) {
+    std::unique_ptr<harness::Program> run = pipeline_->start(false);
+    sql(fmt::format(
+        "ALTER TABLE shop.items ADD COLUMN c{0} integer;"
+        "INSERT INTO shop.items (id, c{0}) SELECT 1000 * {0} + i, i FROM generate_series(1, 20) i;"
+        "UPDATE shop.items SET c{0} = id WHERE id = {0}",
+        i));
+    ASSERT_FALSE(run->wait(100ms + i * 40ms)) << pipeline_->tail_of_log(3000);
+    run->signal(SIGKILL);
+    run->wait(10s);
+  }
+  pipeline_->run_once(60s);
+  for (int i = 1; i <= rounds; ++i)
+    EXPECT_EQ(destination(fmt::format(
+                  "SELECT count(*) || ' ' || sum(c{}) FROM shop_items WHERE c{} IS NOT NULL", i, i)),
+              fmt::format("21 {}", 210 + i));
+  EXPECT_EQ(destination("SELECT count(*) FROM shop_items"), std::to_string(100 + 20 * rounds));
+  EXPECT_EQ(pipeline_->recorded().doubled, 0u);
+}
+
 TEST_F(Schema, AChangedTypeNeedsOnlyARediscovery) {
   pipeline_->run_once(60s);
   sql("UPDATE shop.items SET n = 1000 WHERE id = 1");
