@@ -4,6 +4,7 @@
 #include <benchmark/benchmark.h>
 
 #include "allocations.hpp"
+#include "sluice/runtime/inference.hpp"
 #include "sluice/runtime/schema.hpp"
 #include "sluice/runtime/shape.hpp"
 
@@ -83,8 +84,44 @@ void widen(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations());
 }
 
+// What a document costs that has only properties that its write schema names.
+void known_names(benchmark::State& state) {
+  runtime::Inference inference(runtime::Schema::compile(discovered()), "");
+  runtime::NameCheck names(inference.names());
+  json::Tree tree;
+  tree.parse(sorted);
+  if (!names.knows(tree)) state.SkipWithError("unknown names");
+  std::size_t before = allocations();
+  for (auto _ : state) benchmark::DoNotOptimize(names.knows(tree));
+  state.counters["allocs/doc"] =
+      static_cast<double>(allocations() - before) / static_cast<double>(state.iterations());
+  state.SetItemsProcessed(state.iterations());
+}
+
+// And one with a column that the write schema does not name yet.
+void new_column(benchmark::State& state) {
+  runtime::Inference inference(runtime::Schema::compile(discovered()), "");
+  runtime::NameCheck names(inference.names());
+  std::string text(sorted);
+  text.insert(text.size() - 1, R"(,"vip":true)");
+  json::Tree tree;
+  tree.parse(text);
+  for (auto _ : state)
+    if (!names.knows(tree)) inference.widen(tree);
+  state.SetItemsProcessed(state.iterations());
+}
+
+void take_sourced(benchmark::State& state) {
+  runtime::Schema schema = runtime::Schema::compile(discovered());
+  runtime::Inference inference(schema, "");
+  for (auto _ : state) inference.source(schema);
+}
+
 BENCHMARK(parse);
 BENCHMARK(widen);
+BENCHMARK(known_names);
+BENCHMARK(new_column);
+BENCHMARK(take_sourced);
 BENCHMARK_CAPTURE(evaluate, discovered, discovered());
 BENCHMARK_CAPTURE(evaluate, flat_table, flat());
 BENCHMARK_CAPTURE(evaluate, only_type, std::string(R"({"type":"object"})"));

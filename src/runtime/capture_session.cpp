@@ -10,7 +10,9 @@
 #include "sluice/async/scope.hpp"
 #include "sluice/base/error.hpp"
 #include "sluice/runtime/apply.hpp"
+#include "sluice/runtime/collection.hpp"
 #include "sluice/runtime/connector_state.hpp"
+#include "sluice/runtime/inference.hpp"
 #include "sluice/runtime/uuid.hpp"
 
 namespace sluice::runtime {
@@ -76,6 +78,7 @@ class Write {
   }
   // Writes documents; false when all are.
   bool piece(std::int64_t unix_nanoseconds);
+  void put(std::string key, std::string value) { commit_.put(std::move(key), std::move(value)); }
   void commit(std::int64_t unix_nanoseconds);
   void publish() {
     for (Target& target : logs_) target.turn->publish();
@@ -136,9 +139,51 @@ void Write::commit(std::int64_t unix_nanoseconds) {
   for (Target& target : logs_) target.turn->acknowledge();
 }
 
+// By collection.
+std::map<std::string, std::string> stored_schemas(StateStore* store, std::string task) {
+  std::map<std::string, std::string> schemas;
+  for (auto& [key, schema] : store->list(task, keys::inferred))
+    schemas.emplace(key.substr(std::string_view(keys::inferred).size()), std::move(schema));
+  return schemas;
+}
+
 void restore(Write* write) { write->restore(); }
 bool write_piece(Write* write, std::int64_t unix_nanoseconds) { return write->piece(unix_nanoseconds); }
 void commit_write(Write* write, std::int64_t unix_nanoseconds) { write->commit(unix_nanoseconds); }
+
+void take_schema(Inference* inference, const protocol::capture::SourcedSchema* sourced) {
+  inference->source(Schema::compile(sourced->schema_json));
+}
+
+// A collection whose schema is inferred.
+struct Inferred {
+  Inferred(CollectionLog& l, std::uint32_t b, Schema write_schema, std::string stored)
+      : log(l), binding(b), inference(std::move(write_schema), std::move(stored)) {}
+  CollectionLog& log;
+  std::uint32_t binding;  // the first one
+  Inference inference;
+};
+
+// Tells readers, before they see documents that need it. Also if the commit failed: it may have taken place,
+// and then the next turn on a log publishes it.
+class SchemaChange {
+ public:
+  SchemaChange() = default;
+  SchemaChange(const SchemaChange&) = delete;
+  SchemaChange& operator=(const SchemaChange&) = delete;
+  ~SchemaChange() {
+    for (const auto& [log, schema] : changed_) log->log.schema_changed();
+  }
+  void add(Inferred& of, std::string schema) { changed_.emplace_back(&of, std::move(schema)); }
+  void log(const Log& log) const {
+    for (const auto& [of, schema] : changed_)
+      log.info("inferred schema updated", kv_json("schema", schema),
+               kv("collection_name", of->log.collection()), kv("binding", of->binding));
+  }
+
+ private:
+  std::vector<std::pair<Inferred*, std::string>> changed_;
+};
 
 std::string applied(const StateUpdate* update, const std::string* state) { return update->apply_to(*state); }
 
@@ -165,6 +210,7 @@ struct CaptureSession::Impl {
 
   Task<> run();
   Task<> recover_logs();
+  Task<> infer(std::vector<CombineBinding>& bindings);
   Task<> session(protocol::capture::Open open);
   Task<> connect(protocol::capture::Open open, protocol::CaptureIo io, Writer<CaptureOutput>& out);
   Task<> limit_stop(Scope& scope);
@@ -172,6 +218,7 @@ struct CaptureSession::Impl {
   Task<> collect(Reader<Collected>& empty, Writer<Collected>& filled);
   Task<bool> fill(Collected& transaction);
   Task<> take(CaptureOutput& output, Collected& transaction);
+  Task<> take(const protocol::capture::SourcedSchema& sourced);
   Task<> commit_each(Reader<Collected>& filled, Writer<Collected>& empty,
                      Writer<Acknowledged>& acknowledgements);
   Task<> commit(Collected& transaction);
@@ -188,6 +235,7 @@ struct CaptureSession::Impl {
   std::vector<CollectionLog*> logs;
   CaptureOptions options;
   Progress& progress;
+  std::map<std::string, Inferred> inferred;  // by collection; outlives the combiners
 
   Event changed;  // what follows
   std::optional<CaptureOutput> arrived;
@@ -231,6 +279,7 @@ Task<> CaptureSession::Impl::session(protocol::capture::Open open) {
   auto [filled, to_commit] = channel<Collected>(context.executor, 2 * sizeof(Collected));
   auto [emptied, to_fill] = channel<Collected>(context.executor, 2 * sizeof(Collected));
   std::vector<CombineBinding> bindings = combine_bindings(spec);
+  co_await infer(bindings);
   for (int i = 0; i < 2; ++i) {
     auto combiner = std::make_unique<Combiner>(bindings, combiner_bytes, options.spill_folder);
     Collected empty(std::move(combiner), bindings.size());
@@ -244,6 +293,20 @@ Task<> CaptureSession::Impl::session(protocol::capture::Open open) {
                             scope));
     co_return;
   });
+}
+
+Task<> CaptureSession::Impl::infer(std::vector<CombineBinding>& bindings) {
+  auto known = co_await on_cpu(context.cpu, stored_schemas, &store, spec.name);
+  for (std::uint32_t i = 0; i < bindings.size(); ++i) {
+    const protocol::CollectionSpec& collection = *spec.bindings[i].collection;
+    if (!uses_inferred_schema(collection.read_schema_json)) continue;
+    auto stored = known.find(collection.name);
+    auto [at, fresh] = inferred.try_emplace(collection.name, *logs[i], i, bindings[i].schema,
+                                            stored == known.end() ? std::string() : stored->second);
+    bindings[i].inference = &at->second.inference;
+    // The source may still have changes from before its schema was discovered again.
+    if (stored != known.end()) bindings[i].former = Schema::compile(collection.read_schema_json);
+  }
 }
 
 // What is not done by itself some time after stop() is dropped; it was not committed.
@@ -313,6 +376,7 @@ Task<> CaptureSession::Impl::take(CaptureOutput& output, Collected& transaction)
   for (const protocol::capture::SourcedSchema& sourced : output.sourced_schemas) {
     check_binding(sourced.binding);
     in_checkpoint = true;
+    co_await take(sourced);
   }
   const Batch& documents = output.documents;
   for (std::size_t begin = 0, end = 0; begin < documents.size(); begin = end) {
@@ -330,6 +394,17 @@ Task<> CaptureSession::Impl::take(CaptureOutput& output, Collected& transaction)
   transaction.update.add(*output.checkpoint);
   ++transaction.checkpoints;
   in_checkpoint = false;
+}
+
+Task<> CaptureSession::Impl::take(const protocol::capture::SourcedSchema& sourced) {
+  auto of = inferred.find(spec.bindings[sourced.binding].collection->name);
+  if (of == inferred.end()) co_return;
+  try {
+    co_await on_cpu(context.cpu, take_schema, &of->second.inference, &sourced);
+  } catch (Error& e) {
+    e.add("sourced schema of collection '" + of->first + "'");
+    throw;
+  }
 }
 
 Task<> CaptureSession::Impl::commit_each(Reader<Collected>& filled, Writer<Collected>& empty,
@@ -367,7 +442,18 @@ Task<> CaptureSession::Impl::commit(Collected& transaction) {
     for (bool more = true; more;)
       more = co_await on_cpu(context.cpu, write_piece, &write, context.clock.unix_nanoseconds());
   }
-  co_await on_cpu(context.cpu, commit_write, &write, context.clock.unix_nanoseconds());
+  // Only now: draining infers, too. What the next transaction has added meanwhile does no harm.
+  {
+    SchemaChange schemas;
+    for (auto& [name, of] : inferred) {
+      std::optional<std::string> schema = of.inference.take_change();
+      if (!schema) continue;
+      write.put(keys::inferred + name, *schema);
+      schemas.add(of, std::move(*schema));
+    }
+    co_await on_cpu(context.cpu, commit_write, &write, context.clock.unix_nanoseconds());
+    schemas.log(context.log);
+  }
   write.publish();
   state = std::move(next);
 }

@@ -226,8 +226,8 @@ protocol::JournalSpec partition_template(const std::string& collection) {
 
 }  // namespace
 
-bool uses_inferred_schema(const CollectionDef& def) {
-  return !def.read_schema_json.empty() && references(def.read_schema_json).contains(inferred_url);
+bool uses_inferred_schema(std::string_view read_schema) {
+  return !read_schema.empty() && references(read_schema).contains(inferred_url);
 }
 
 std::string_view default_read_schema() {

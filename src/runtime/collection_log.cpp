@@ -79,6 +79,11 @@ Task<> CollectionLog::recover(CpuPool& cpu) {
   turn->publish();
 }
 
+void CollectionLog::schema_changed() {
+  schema_changes_.push_back(published_);
+  grown_.notify_all();
+}
+
 CollectionLog::Transaction::Transaction(CollectionLog& log) : log_(log) {}
 
 CollectionLog::Transaction::~Transaction() {

@@ -15,6 +15,7 @@
 #include "sluice/base/text.hpp"
 #include "sluice/data/packed.hpp"
 #include "sluice/json/write.hpp"
+#include "sluice/runtime/inference.hpp"
 #include "sluice/runtime/uuid.hpp"
 
 namespace sluice::runtime {
@@ -135,7 +136,9 @@ class Workshop {
   explicit Workshop(std::vector<CombineBinding> bindings) {
     for (CombineBinding& binding : bindings) {
       Validator validator(binding.schema);
-      bindings_.push_back({std::move(binding), std::move(validator)});
+      std::optional<Validator> former;
+      if (binding.former) former.emplace(*binding.former);
+      bindings_.push_back({std::move(binding), std::move(validator), std::move(former), {}});
     }
   }
 
@@ -150,6 +153,8 @@ class Workshop {
   void parse(std::uint32_t binding, std::string_view json);
   const Outcome& validate(std::uint32_t binding);
   const json::Tree& tree() const { return tree_; }
+  // Lets inference see the parsed document, which is valid.
+  void observe(std::uint32_t binding);
 
   // Of the parsed document.
   const json::Node* insert_placeholder(std::uint32_t binding);
@@ -171,6 +176,8 @@ class Workshop {
   struct Binding {
     CombineBinding spec;
     Validator validator;
+    std::optional<Validator> former;
+    std::optional<NameCheck> names;  // from the first document on
   };
   const json::Node* place_placeholder(std::uint32_t binding);
   std::size_t find_splice();
@@ -198,9 +205,18 @@ void Workshop::parse(std::uint32_t binding, std::string_view json) {
 
 const Outcome& Workshop::validate(std::uint32_t index) {
   Binding& binding = bindings_[index];
-  const Outcome& outcome = binding.validator.validate(tree_);
-  if (!outcome.valid()) fail_validation(binding);
-  return outcome;
+  const Outcome* outcome = &binding.validator.validate(tree_);
+  if (!outcome->valid() && binding.former) outcome = &binding.former->validate(tree_);
+  if (!outcome->valid()) fail_validation(binding);
+  return *outcome;
+}
+
+void Workshop::observe(std::uint32_t index) {
+  Binding& binding = bindings_[index];
+  Inference* inference = binding.spec.inference;
+  if (!inference) return;
+  if (!binding.names) binding.names.emplace(inference->names());
+  if (!binding.names->knows(tree_)) inference->widen(tree_);
 }
 
 // Takes the placeholder, which the source knows nothing of, out of a canonical document.
@@ -330,8 +346,11 @@ void Workshop::complete(std::uint32_t index, Held& held) {
   if (!(held.document.bits & (reduced_bit | redact_bit))) return;
   Binding& binding = bindings_[index];
   const Outcome& outcome = check(index, held.document.json);
-  if (outcome.redacts()) return redact(binding, held, outcome);
-  if (binding.spec.placeholder) held.document.uuid_at = find_placeholder(binding, held);
+  if (outcome.redacts())
+    redact(binding, held, outcome);
+  else if (binding.spec.placeholder)
+    held.document.uuid_at = find_placeholder(binding, held);
+  observe(index);
 }
 
 void Workshop::redact(std::uint32_t index, Held& held) {
@@ -469,6 +488,7 @@ std::string_view Combiner::Impl::add(std::uint32_t binding, std::string_view jso
     table.set_front(table.entry(binding, key), document);
   } else {
     const Outcome& outcome = workshop.validate(binding);
+    workshop.observe(binding);
     add_to(table.entry(binding, key), outcome, uuid);
   }
   if (table.bytes() >= limit) spill();

@@ -46,9 +46,10 @@ std::optional<std::string> get(StateStore* store, std::string task, std::string 
 
 // A binding of the session and where it is in its source. Used on the pool by one call at a time.
 struct Source {
-  Source(const protocol::MaterializationBinding& binding, CollectionLog& l,
+  Source(const protocol::MaterializationBinding& binding, CollectionLog& l, std::uint64_t epoch,
          const protocol::CheckpointSource& resume)
       : log(l),
+        schema_epoch(epoch),
         reader(l.path(), resume),
         filter(binding),
         values(*binding.collection, binding.field_selection->values, binding.ser_policy),
@@ -57,7 +58,11 @@ struct Source {
         priority(binding.priority),
         offset(static_cast<std::uint64_t>(resume.read_through)) {}
 
+  // What the spec of the session can read.
+  std::uint64_t published() const { return log.published(schema_epoch); }
+
   CollectionLog& log;
+  std::uint64_t schema_epoch;
   LogReader reader;
   SourceFilter filter;
   RowReader values;
@@ -179,7 +184,10 @@ struct MaterializeSession::Impl {
         options(std::move(o)),
         progress(p),
         changed(c.executor),
-        combining(c.executor) {}
+        combining(c.executor) {
+    if (options.schema_epochs.empty())
+      for (CollectionLog* log : logs) options.schema_epochs.push_back(log->schema_epoch());
+  }
 
   // Where the protocol is; what the connector may say depends on it.
   enum class Phase { opening, loading, flushing, storing, committing };
@@ -212,6 +220,8 @@ struct MaterializeSession::Impl {
   bool must_close() const;
   bool full() const;
   std::uint64_t limit_of(const Source& source) const;
+  bool outdated() const;
+  void finish();
   Checkpoint checkpoint() const;
   std::string source_name(std::size_t binding) const;
   void note();
@@ -294,9 +304,23 @@ Task<> MaterializeSession::Impl::connect(materialize::Open open, protocol::Mater
 
 Task<> MaterializeSession::Impl::watch(CollectionLog& log) {
   for (;;) {
+    // Not one more transaction than is there: it would wait for the others.
+    if (outdated() && !finishing) finish();
     co_await log.grown().wait();
     changed.notify_all();
   }
+}
+
+bool MaterializeSession::Impl::outdated() const {
+  for (std::size_t i = 0; i < logs.size(); ++i)
+    if (logs[i]->schema_epoch() > options.schema_epochs[i]) return true;
+  return false;
+}
+
+void MaterializeSession::Impl::finish() {
+  finishing = true;
+  for (auto& source : sources) source->finish_limit = source->log.published();
+  changed.notify_all();
 }
 
 // ---- what the connector says ----
@@ -462,7 +486,7 @@ bool MaterializeSession::Impl::must_close() const {
 bool MaterializeSession::Impl::full() const { return !replaying && transaction->documents > 0 && crowded; }
 
 std::uint64_t MaterializeSession::Impl::limit_of(const Source& source) const {
-  std::uint64_t limit = std::min(source.log.published(), source.finish_limit);
+  std::uint64_t limit = std::min(source.published(), source.finish_limit);
   return replaying ? std::min(limit, source.replay_limit) : limit;
 }
 
@@ -586,7 +610,7 @@ Task<> MaterializeSession::Impl::open_sources() {
     bool is_new = known == recovered.sources.end();
     protocol::CheckpointSource resume;
     if (!is_new) resume = known->second;
-    auto source = std::make_unique<Source>(spec.bindings[i], *logs[i], resume);
+    auto source = std::make_unique<Source>(spec.bindings[i], *logs[i], options.schema_epochs[i], resume);
     auto max_key =
         co_await on_cpu(context.cpu, get, &store, spec.name, keys::max_key(spec.bindings[i].state_key));
     source->prev_max = max_key.value_or(is_new ? std::string() : std::string(unknown_history));
@@ -626,10 +650,8 @@ void MaterializeSession::stop() {
   impl_->changed.notify_all();
 }
 
-void MaterializeSession::finish() {
-  impl_->finishing = true;
-  for (auto& source : impl_->sources) source->finish_limit = source->log.published();
-  impl_->changed.notify_all();
-}
+void MaterializeSession::finish() { impl_->finish(); }
+
+bool MaterializeSession::outdated() const { return impl_->outdated(); }
 
 }  // namespace sluice::runtime

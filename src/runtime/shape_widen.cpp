@@ -260,6 +260,7 @@ class Widening {
                          [](const Shape::Property& p, std::string_view key) { return p.name < key; });
     if (place != o.properties.end() && place->name == child.key) return value(place->shape, child);
     if (Shape* other = unnamed(o, child.key)) return value(*other, child);
+    if (!o.additional) return false;  // anything
     place = o.properties.insert(place, Shape::Property());
     place->name = child.key;
     place->required = fresh;
@@ -358,55 +359,6 @@ bool squash(Shape& shape, std::size_t limit, std::size_t depth) {
     --left;
   }
   return true;
-}
-
-Inference::Inference(Schema write_schema, std::string_view stored, std::string generation)
-    : write_(Shape::infer(write_schema)), generation_(std::move(generation)) {
-  if (stored.empty()) return;
-  Shape shape = Shape::infer(Schema::compile(stored));
-  auto extension = [&](const char* name) {
-    auto found = shape.extensions.find(name);
-    return found == shape.extensions.end() ? std::string() : found->second;
-  };
-  std::string quoted;
-  if (!generation_.empty()) json::write_string(quoted, generation_);
-  if (extension("x-collection-generation-id") != quoted) return;
-  if (!extension("x-complexity-limit").empty()) limit_ = complexity_cap;
-  shape_ = std::move(shape);
-}
-
-bool Inference::source(const Schema& sourced) {
-  std::string before = schema();
-  limit_ = complexity_cap;
-  shape_ = unite(std::move(shape_), intersect(Shape::infer(sourced), write_));
-  shape_.extensions["x-complexity-limit"] = std::to_string(complexity_cap);
-  settle();
-  return schema() != before;
-}
-
-bool Inference::widen(const Tree& document) {
-  if (!runtime::widen(shape_, document, document.root())) return false;
-  settle();
-  return true;
-}
-
-void Inference::settle() {
-  shape_.extensions.erase("x-infer-schema");
-  if (!generation_.empty()) {
-    std::string& id = shape_.extensions["x-collection-generation-id"];
-    id.clear();
-    json::write_string(id, generation_);
-  }
-  squash(shape_, limit_);
-}
-
-std::string Inference::schema() const {
-  if (shape_.is_nothing()) return {};
-  std::string out = R"({"$schema":"https://json-schema.org/draft/2019-09/schema")";
-  std::string members = to_schema(shape_);
-  if (members == "true") return out += '}';
-  out += ',';
-  return out.append(members, 1);
 }
 
 }  // namespace sluice::runtime

@@ -66,7 +66,7 @@ std::string spec_json(std::string_view bytes) {
 // What is stored under a key, as JSON.
 std::string stored_json(std::string_view key, const std::string& value) {
   namespace keys = runtime::keys;
-  if (key == keys::connector_state) return value;
+  if (key == keys::connector_state || key.starts_with(keys::inferred)) return value;
   if (key == keys::last_applied || key == keys::applying) return spec_json(value);
   if (key == keys::checkpoint || key == keys::hinted_checkpoint)
     return protocol::to_json(protocol::decode_checkpoint(value));

@@ -9,6 +9,7 @@
 
 #include "connectors.hpp"
 #include "sluice/runtime/apply.hpp"
+#include "sluice/runtime/inferred.hpp"
 
 namespace sluice::tools {
 namespace {
@@ -34,6 +35,14 @@ Applied<Spec> last_applied(StateStore* store, const std::string& task, Spec (*de
   if (auto bytes = store->get(task, keys::last_applied)) last.spec = decode(*bytes);
   last.version = store->get(task, keys::last_version).value_or("");
   return last;
+}
+
+// What the next run would start with, if it is only to be checked.
+runtime::InferredSchemas inferred_schemas(const runtime::Catalog& catalog, StateStore* store,
+                                          Purpose purpose) {
+  if (!store) return {};
+  if (purpose == Purpose::run) return runtime::load_inferred(*store);
+  return runtime::load_inferred(*store, runtime::rediscovered(catalog, *store));
 }
 
 std::string random_salt() {
@@ -164,8 +173,10 @@ Task<runtime::BuiltCapture> prepare(const runtime::Catalog& catalog, runtime::Ca
   protocol::capture::SpecRequest ask;
   ask.config_json = "{}";
   protocol::capture::Spec spec = co_await connector.spec(std::move(ask));
+  runtime::InferredSchemas inferred = inferred_schemas(catalog, store, purpose);
   runtime::BuildContext build;
   build.catalog = &catalog;
+  build.inferred = &inferred;
   protocol::capture::Validate request = runtime::validate_request(build, def, last.get(), last.version);
   protocol::capture::Validated validated = co_await connector.validate(std::move(request));
   co_return runtime::build(build, def, validated, last.get());
@@ -185,8 +196,10 @@ Task<runtime::BuiltMaterialization> prepare(Context& context, const runtime::Cat
   ask.config_json = "{}";
   protocol::materialize::Spec spec = co_await connector.spec(std::move(ask));
   bind_source(catalog, def, spec);
+  runtime::InferredSchemas inferred = inferred_schemas(catalog, store, purpose);
   runtime::BuildContext build;
   build.catalog = &catalog;
+  build.inferred = &inferred;
   Counters counters(def, store, last.get(), begun ? &*begun : nullptr);
   for (;;) {
     protocol::materialize::Validate request = runtime::validate_request(build, def, known, last.version);

@@ -16,6 +16,7 @@
 #include "sluice/base/bytes.hpp"
 #include "sluice/base/error.hpp"
 #include "sluice/runtime/capture_session.hpp"
+#include "sluice/runtime/inferred.hpp"
 #include "sluice/runtime/materialize_session.hpp"
 #include "state_folder.hpp"
 #include "task_names.hpp"
@@ -46,6 +47,11 @@ class Run {
         store_(folder_.database(), StateStore::Mode::write),
         changed_(context.executor) {
     for (const std::string& warning : catalog_.warnings) context_.log.warn(warning);
+    for (const runtime::StateCommit& change : runtime::rediscovered(catalog_, store_)) {
+      store_.commit(change);
+      context_.log.info("the write schemas of collections have changed; former documents stay valid",
+                        kv("task", change.task), kv("collections", change.entries.size()));
+    }
   }
 
   Task<> run();
@@ -70,9 +76,9 @@ class Run {
 
   Task<> captures();
   Task<> repeat_capture(CaptureJob& job);
-  Task<> capture(CaptureJob& job);
+  Task<bool> capture(CaptureJob& job);
   Task<> repeat_materialization(MaterializeJob& job);
-  Task<> materialize(MaterializeJob& job);
+  Task<bool> materialize(MaterializeJob& job);
   template <class JobType, class Once>
   Task<> repeat(JobType& job, Once once, std::chrono::seconds interval);
   Task<> pause(Clock::Duration duration);
@@ -197,8 +203,8 @@ Task<> Run::cancel_when_stopping(Scope& scope) {
   scope.cancel();
 }
 
-// Runs sessions of a task until it is stopped; a transient failure is followed by another session after a
-// pause.
+// Runs sessions of a task until it is stopped, each by `once`, which tells whether the next is to follow at
+// once; a transient failure is followed by another session after a pause.
 template <class JobType, class Once>
 Task<> Run::repeat(JobType& job, Once once, std::chrono::seconds interval) {
   Restarts restarts(interval, std::random_device()());
@@ -206,7 +212,8 @@ Task<> Run::repeat(JobType& job, Once once, std::chrono::seconds interval) {
     Clock::TimePoint start = context_.clock.now();
     Clock::Duration wait{};
     try {
-      co_await once(job);
+      bool again = co_await once(job);
+      if (again) continue;
       if (options_.once) break;
       wait = restarts.after_end(context_.clock.now() - start);
       job.view.phase("waiting for its interval");
@@ -229,14 +236,14 @@ Task<> Run::repeat(JobType& job, Once once, std::chrono::seconds interval) {
   job.view.phase("ended");
 }
 
-Task<> Run::capture(CaptureJob& job) {
+Task<bool> Run::capture(CaptureJob& job) {
   job.view.progress() = {};
   std::unique_ptr<protocol::Capture> connector =
       make_capture(job.context, job.def.endpoint, connector_options());
   job.view.phase("validating");
   std::optional<runtime::BuiltCapture> ready;
   co_await until_stopped(keep(prepare(catalog_, job.def, *connector, &store_, Purpose::run), ready));
-  if (!ready || stopping_) co_return;
+  if (!ready || stopping_) co_return false;
   const runtime::BuiltCapture& built = *ready;
   std::vector<CollectionLog*> logs;
   for (const protocol::CaptureBinding& binding : built.spec.bindings)
@@ -248,27 +255,38 @@ Task<> Run::capture(CaptureJob& job) {
                                   std::move(options), job.view.progress());
   Attached attached(job.session, session);
   co_await session.run();
+  co_return false;
 }
 
-Task<> Run::materialize(MaterializeJob& job) {
+// True if it ended as a schema has changed.
+Task<bool> Run::materialize(MaterializeJob& job) {
   job.view.progress() = {};
+  // Before the schemas are loaded: a change in between is noticed then.
+  std::map<std::string, std::uint64_t> epochs;
+  for (const auto& [name, log] : logs_)
+    if (log) epochs[name] = log->schema_epoch();
   std::unique_ptr<protocol::Materialize> connector =
       make_materialize(job.context, job.def.endpoint, connector_options());
   job.view.phase("validating");
   std::optional<runtime::BuiltMaterialization> ready;
   co_await until_stopped(
       keep(prepare(job.context, catalog_, job.def, *connector, &store_, Purpose::run), ready));
-  if (!ready || stopping_) co_return;
+  if (!ready || stopping_) co_return false;
   const runtime::BuiltMaterialization& built = *ready;
   std::vector<CollectionLog*> logs;
-  for (const protocol::MaterializationBinding& binding : built.spec.bindings)
-    logs.push_back(&log_of(binding.collection->name));
   runtime::MaterializeOptions options(job.def.endpoint.config_json, folder_.path(), share() / 4 * 3);
+  for (const protocol::MaterializationBinding& binding : built.spec.bindings) {
+    logs.push_back(&log_of(binding.collection->name));
+    options.schema_epochs.push_back(epochs[binding.collection->name]);
+  }
   runtime::MaterializeSession session(job.context, store_, *connector, built.spec, built.version,
                                       std::move(logs), std::move(options), job.view.progress());
   Attached attached(job.session, session);
   if (captures_ended_) session.finish();
   co_await session.run();
+  if (stopping_ || !session.outdated()) co_return false;
+  job.context.log.info("building the task again, as an inferred schema has changed");
+  co_return true;
 }
 
 Task<> Run::repeat_capture(CaptureJob& job) {

@@ -66,6 +66,14 @@ void Pipeline::discover() {
   if (status != 0) throw std::runtime_error("sluice discover failed: " + tail_of_log(2000));
 }
 
+void Pipeline::rediscover() {
+  std::vector<std::string> command = {
+      options_.binaries + "/sluice", "discover", catalog(), "--sqlite", database(), "--output", catalog()};
+  Program discover(command, {}, log());
+  std::optional<int> status = discover.wait(std::chrono::seconds(60));
+  if (status != 0) throw std::runtime_error("sluice discover failed: " + tail_of_log(2000));
+}
+
 std::unique_ptr<Program> Pipeline::start(bool once) {
   std::vector<std::string> command = {options_.binaries + "/sluice", "run", catalog(), "--state", state()};
   if (once) command.push_back("--once");

@@ -45,6 +45,8 @@ class Pipeline {
 
   // Writes the catalog by `sluice discover`.
   void discover();
+  // Has the source looked at again and merges what was found into the catalog.
+  void rediscover();
   std::string database() const { return folder_ + "/shop.db"; }
   std::string state() const { return folder_ + "/state"; }
   std::string catalog() const { return folder_ + "/flow.yaml"; }

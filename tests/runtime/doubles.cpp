@@ -12,6 +12,8 @@
 #include "sluice/base/text.hpp"
 #include "sluice/json/tree.hpp"
 #include "sluice/json/write.hpp"
+#include "sluice/runtime/collection.hpp"
+#include "sluice/runtime/shape.hpp"
 #include "world.hpp"
 
 namespace sluice::runtime::testing {
@@ -63,6 +65,18 @@ protocol::CollectionSpec counted_collection(std::string name) {
   spec.projections = {projection("count", "/count"), projection("flow_document", ""), published,
                       projection("id", "/id"), projection("last", "/last")};
   return spec;
+}
+
+void infer(protocol::CollectionSpec& collection, const std::string* inferred,
+           protocol::MaterializationBinding* binding) {
+  CollectionDef def;
+  def.write_schema_json = collection.write_schema_json;
+  def.read_schema_json = default_read_schema();
+  collection.read_schema_json = bundle_read_schema(def, inferred, MissingInference::write_schema);
+  Shape shape = Shape::infer(Schema::compile(collection.read_schema_json));
+  if (!binding || shape.locate(json::Pointer("/extra")).exists != protocol::Exists::may) return;
+  collection.projections.insert(collection.projections.begin() + 1, projection("extra", "/extra"));
+  binding->field_selection->values = {"count", "extra", "flow_published_at", "last"};
 }
 
 protocol::CaptureSpec capture_spec(std::string task, std::vector<std::string> collections) {
@@ -125,7 +139,7 @@ Task<capture::Applied> CountingCapture::apply(capture::Apply) {
 Task<> CountingCapture::run(capture::Open open, protocol::CaptureIo io) {
   opened_with.push_back(open.state_json);
   int next = static_cast<int>(integer_at(open.state_json, "next"));
-  co_await all(talk(next, io.out, io.stop_when_caught_up), listen(io.acknowledgements));
+  co_await all(talk(next, io.out), listen(io.acknowledgements));
 }
 
 Task<> CountingCapture::listen(Reader<protocol::Acknowledged>& in) {
@@ -133,18 +147,34 @@ Task<> CountingCapture::listen(Reader<protocol::Acknowledged>& in) {
     acknowledged += static_cast<int>(acknowledgement->checkpoints);
 }
 
-Task<> CountingCapture::talk(int next, Writer<protocol::CaptureOutput>& out, bool) {
+Task<> CountingCapture::say_schemas(int next, Writer<protocol::CaptureOutput>& out) {
+  protocol::CaptureOutput output;
+  for (int i = 0; i < script_.bindings; ++i) {
+    capture::SourcedSchema& sourced = output.sourced_schemas.emplace_back();
+    sourced.binding = static_cast<std::uint32_t>(i);
+    sourced.schema_json =
+        R"({"type":"object","additionalProperties":false,"properties":{"extra":{"type":"integer"}}})";
+  }
+  output.checkpoint.emplace();
+  output.checkpoint->updated_json = fmt::format(R"({{"next":{}}})", next);
+  output.checkpoint->merge_patch = true;
+  co_await out.send(std::move(output));
+}
+
+Task<> CountingCapture::talk(int next, Writer<protocol::CaptureOutput>& out) {
   protocol::CaptureOutput first;
   first.opened.emplace();
   first.opened->explicit_acknowledgements = script_.explicit_acknowledgements;
   co_await out.send(std::move(first));
   for (; next < script_.transactions; ++next) {
+    if (next == script_.sourced_at) co_await say_schemas(next, out);
     protocol::CaptureOutput output;
     for (int i = 0; i < script_.documents; ++i) {
       int n = next * script_.documents + i;
       std::string& text = output.documents.text();
       text += fmt::format(R"({{"id":{},"count":1,"last":{},"text":)", n / script_.bindings % script_.ids, n);
       json::write_string(text, script_.text);
+      if (next >= script_.extra_from) text += fmt::format(R"(,"extra":{})", n);
       text += '}';
       output.documents.commit(static_cast<std::uint32_t>(n % script_.bindings));
       if (static_cast<int>(output.documents.size()) < script_.batch) continue;
@@ -192,10 +222,19 @@ namespace {
 // The stages of one session on an Endpoint.
 class Session final : public connector::Transactor {
  public:
-  Session(Endpoint& endpoint, Traffic& traffic, bool disable_load_optimization)
-      : endpoint_(endpoint), traffic_(traffic), disable_load_optimization_(disable_load_optimization) {}
+  Session(Context& context, Endpoint& endpoint, Traffic& traffic, bool disable_load_optimization,
+          Clock::Duration acknowledge_time)
+      : context_(context),
+        endpoint_(endpoint),
+        traffic_(traffic),
+        disable_load_optimization_(disable_load_optimization),
+        acknowledge_time_(acknowledge_time) {}
 
   Task<materialize::Opened> open(materialize::Open request) override {
+    for (const protocol::MaterializationBinding& binding : request.materialization->bindings) {
+      const std::vector<std::string>& values = binding.field_selection->values;
+      has_extra_.push_back(std::find(values.begin(), values.end(), "extra") != values.end());
+    }
     content_ = endpoint_.read();
     pending_ = integer_at(request.state_json, "change") > 0 ? request.state_json : "";
     materialize::Opened opened;
@@ -209,6 +248,7 @@ class Session final : public connector::Transactor {
   // Authority::recovery: applies the change that the connector state describes, unless it was applied before.
   Task<std::optional<ConnectorState>> acknowledge(std::string patches) override {
     traffic_.acknowledge_patches.push_back(std::move(patches));
+    if (acknowledge_time_ > Clock::Duration()) co_await context_.clock.sleep(acknowledge_time_);
     std::optional<ConnectorState> none;
     if (pending_.empty()) co_return none;
     apply_pending();
@@ -248,6 +288,8 @@ class Session final : public connector::Transactor {
         if (last && !(*last < key)) throw Error(Error::Kind::bug, "stores are not in ascending order");
         if (document.exists != content_.rows.contains(key))
           throw Error(Error::Kind::bug, "exists is wrong of " + std::string(document.doc));
+        if (!has_extra_[document.binding] && document.doc.find("\"extra\":") != std::string_view::npos)
+          throw Error(Error::Kind::bug, "no field for a member of " + std::string(document.doc));
         last = key;
         staged_[key] = std::string(document.doc);
         ++traffic_.stores;
@@ -301,9 +343,12 @@ class Session final : public connector::Transactor {
     pending_.clear();
   }
 
+  Context& context_;
   Endpoint& endpoint_;
   Traffic& traffic_;
   bool disable_load_optimization_;
+  Clock::Duration acknowledge_time_;
+  std::vector<bool> has_extra_;  // by binding
   Endpoint::Content content_;
   std::vector<std::pair<std::uint32_t, std::string>> wanted_;
   Endpoint::Rows staged_;
@@ -329,7 +374,7 @@ Task<materialize::Applied> EndpointMaterialize::apply(materialize::Apply) {
 }
 
 Task<> EndpointMaterialize::run(materialize::Open open, protocol::MaterializeIo io) {
-  Session session(endpoint_, traffic, disable_load_optimization);
+  Session session(context_, endpoint_, traffic, disable_load_optimization, acknowledge_time);
   co_await connector::drive(context_, session, std::move(open), std::move(io));
 }
 

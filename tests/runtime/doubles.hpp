@@ -16,6 +16,10 @@ namespace sluice::runtime::testing {
 // A collection of documents {"id", "count", "last", "text"}, in which equal ids are merged, counts added up
 // and the last of the others kept: a document lost or doubled shows in a count.
 protocol::CollectionSpec counted_collection(std::string name);
+// Gives a collection with that write schema the read schema of inferred ones, and a field of the binding, if
+// there is one, for "extra" once the schema has that.
+void infer(protocol::CollectionSpec& collection, const std::string* inferred,
+           protocol::MaterializationBinding* binding = nullptr);
 protocol::CaptureSpec capture_spec(std::string task, std::vector<std::string> collections);
 protocol::MaterializationSpec materialization_spec(std::string task, std::vector<std::string> collections);
 
@@ -28,6 +32,10 @@ struct CaptureScript {
   int bindings = 1;
   int batch = 4;           // documents in one output
   std::string text = "x";  // of every document
+  // From these transactions on documents have a member "extra", which no schema names, and is the source said
+  // to have it, in a checkpoint of its own before.
+  int extra_from = never, sourced_at = never;
+  static constexpr int never = 1 << 30;
   bool explicit_acknowledgements = true;
 };
 
@@ -46,7 +54,8 @@ class CountingCapture final : public protocol::Capture {
   std::vector<std::string> opened_with;  // states
 
  private:
-  Task<> talk(int next, Writer<protocol::CaptureOutput>& out, bool once);
+  Task<> talk(int next, Writer<protocol::CaptureOutput>& out);
+  Task<> say_schemas(int next, Writer<protocol::CaptureOutput>& out);
   Task<> listen(Reader<protocol::Acknowledged>& in);
   Context& context_;
   CaptureScript script_;
@@ -100,6 +109,7 @@ class EndpointMaterialize final : public protocol::Materialize {
 
   Traffic traffic;
   bool disable_load_optimization = false;
+  Clock::Duration acknowledge_time{};
 
  private:
   Context& context_;

@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <random>
-
 #include "sluice/base/error.hpp"
 #include "sluice/base/text.hpp"
 #include "sluice/json/write.hpp"
@@ -337,66 +335,6 @@ TEST(Squash, tuples_patterns_and_depth) {
   EXPECT_EQ(
       to_schema(d),
       R"({"type":"object","properties":{"a":{"type":"object","additionalProperties":{"type":"null"}}},"additionalProperties":false})");
-}
-
-TEST(Squash, bounds_documents_of_ever_new_properties) {
-  Inference inference(Schema::compile(R"({"type":"object"})"), "");
-  json::Tree tree;
-  std::string text;
-  std::mt19937 random(7);
-  for (int i = 0; i < 1500; ++i) {
-    text = json::canonical(
-        fmt::format(R"({{"k{}":{{"n{}":{}}},"id":{}}})", random() % 100000, random() % 10, i, i));
-    tree.parse(text);
-    inference.widen(tree);
-  }
-  Validator validator(Schema::compile(inference.schema()));
-  EXPECT_TRUE(validator.validate(tree).valid()) << validator.explain(tree);
-  std::vector<Shape::Location> locations = Shape::infer(validator.schema()).locations();
-  auto named = std::count_if(locations.begin(), locations.end(), [](auto& l) { return !l.pattern; });
-  EXPECT_LE(static_cast<std::size_t>(named), default_complexity_limit + 1);
-}
-
-TEST(Inference, sourced_schema_then_documents) {
-  Schema write = Schema::compile(
-      R"json({"$defs":{"T":{"$anchor":"T","type":"object","required":["id"],"properties":{"id":{"type":"integer"},"note":{"type":["string","null"],"description":"(source type: text)"}}}},
-      "allOf":[{"if":{},"then":{"reduce":{"strategy":"merge","delete":true}},"else":{"reduce":{"strategy":"merge"}},
-      "required":["_meta"],"properties":{"_meta":{"type":"object","required":["op"],"properties":{"op":{"enum":["c","d","u"]}}}}},{"$ref":"#T"}],"x-infer-schema":true})json");
-  Schema sourced = Schema::compile(
-      R"({"$defs":{"T":{"$anchor":"T","type":"object","required":["id","note"],"properties":{"id":{"type":"integer"},"note":{"type":"string"}}}},
-      "allOf":[{"required":["_meta"],"properties":{"_meta":{"type":"object","additionalProperties":false,"required":["op"],"properties":{"op":{"enum":["c","d","u"]}}}}},{"$ref":"#T"}],
-      "unevaluatedProperties":false,"x-infer-schema":true})");
-  Inference inference(write, "");
-  EXPECT_EQ(inference.schema(), "");
-  EXPECT_TRUE(inference.source(sourced));
-  EXPECT_FALSE(inference.source(sourced)) << "nothing new";
-  EXPECT_EQ(
-      inference.schema(),
-      R"json({"$schema":"https://json-schema.org/draft/2019-09/schema","type":"object","properties":{"_meta":{"type":"object","properties":{"op":{"type":"string","enum":["c","d","u"]}},"required":["op"],"additionalProperties":false},"id":{"type":"integer"},"note":{"type":"string","description":"(source type: text)"}},"required":["_meta","id","note"],"additionalProperties":false,"x-complexity-limit":10000})json");
-  json::Tree tree;
-  tree.parse(R"({"_meta":{"op":"c","uuid":"x"},"id":1,"note":null})");
-  EXPECT_TRUE(inference.widen(tree));
-  EXPECT_FALSE(inference.widen(tree));
-  Shape shape = infer(inference.schema());
-  EXPECT_EQ(at(shape, "/note"), "null,string must");
-  EXPECT_EQ(at(shape, "/_meta/uuid"), "string may");
-  // Another run continues from what is stored.
-  Inference again(write, inference.schema());
-  EXPECT_EQ(again.schema(), inference.schema());
-  EXPECT_FALSE(again.widen(tree));
-  EXPECT_FALSE(again.source(sourced));
-}
-
-TEST(Inference, generations_do_not_mix) {
-  Schema write = Schema::compile(R"({"type":"object"})");
-  json::Tree tree;
-  tree.parse(R"({"a":null})");
-  Inference first(write, "", "g1");
-  first.widen(tree);
-  EXPECT_NE(first.schema().find(R"("x-collection-generation-id":"g1")"), std::string::npos);
-  EXPECT_EQ(Inference(write, first.schema(), "g1").schema(), first.schema());
-  EXPECT_EQ(Inference(write, first.schema(), "g2").schema(), "");
-  EXPECT_EQ(Inference(write, first.schema()).schema(), "");
 }
 
 }  // namespace

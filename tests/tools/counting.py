@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A capture of {"id": 0}, {"id": 1}, …: as many as its configuration says, from where its state says.
 
-Configuration: docs; extra (members of every document); stay (wait to be asked to end); validate_s and apply_s (how
+Configuration: docs; extra (members of every document); sourced (a schema of them); stay (wait to be asked to end); validate_s and apply_s (how
 long those take); seen (a file that gets a line for each request, with the LOG_LEVEL of the process); and whatever
 else, to be found nowhere in the output.
 """
@@ -25,6 +25,9 @@ def capture(request):
     config = request["capture"]["config"]
     note(config, "open")
     say(opened={})
+    if "sourced" in config:
+        say(sourcedSchema={"binding": 0, "documentSchema": config["sourced"]})
+        say(checkpoint={"state": {"updated": {}, "mergePatch": True}})
     first, end = request.get("state", {}).get("next", 0), config["docs"]
     for i in range(first, end):
         say(captured={"binding": 0, "doc": {"id": i, **config.get("extra", {})}})

@@ -21,6 +21,8 @@ class SluiceTest(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.folder)
         self.source = {"docs": 3}
         self.properties = {"id": {"type": "integer"}}
+        self.required, self.key = ["id"], ["/id"]
+        self.inferred = False
         self.capture = {"interval": "0s", "bindings": [{"resource": {"name": "orders"}, "target": "acme/orders"}]}
         self.sink = {"endpoint": {"connector": {"image": "materialize-sqlite", "config": {"path": self.path("out.db")}}},
                      "bindings": [{"source": "acme/orders", "resource": {"table": "orders"}}]}
@@ -30,9 +32,11 @@ class SluiceTest(unittest.TestCase):
 
     def write_catalog(self):
         command = [sys.executable, os.path.join(here, "counting.py")]
+        schema = {"type": "object", "required": self.required, "properties": self.properties}
+        read = {"allOf": [{"$ref": "flow://relaxed-write-schema"}, {"$ref": "flow://inferred-schema"}]}
+        schemas = {"writeSchema": schema, "readSchema": read} if self.inferred else {"schema": schema}
         catalog = {
-            "collections": {"acme/orders": {
-                "schema": {"type": "object", "required": ["id"], "properties": self.properties}, "key": ["/id"]}},
+            "collections": {"acme/orders": {**schemas, "key": self.key}},
             "captures": {"acme/source": {"endpoint": {"local": {"command": command, "config": self.source}},
                                          **self.capture}},
             "materializations": {"acme/sink": self.sink},
@@ -65,8 +69,8 @@ class SluiceTest(unittest.TestCase):
         finally:
             database.close()
 
-    def state(self):
-        return json.loads(self.sluice("state", "--state", "state", "--name", "acme/sink"))
+    def state(self, name="acme/sink"):
+        return json.loads(self.sluice("state", "--state", "state", "--name", name))
 
     def wait_for(self, condition):
         deadline = time.monotonic() + 30
@@ -138,6 +142,75 @@ class Backfill(SluiceTest):
             self.run_once(status=1)
             self.assertIn("cannot be built", self.stderr)
             self.assertEqual(self.rows(), [(3,)])
+
+
+class Inferred(SluiceTest):
+    def setUp(self):
+        super().setUp()
+        self.inferred = True
+
+    def stored(self):
+        return self.state("acme/source").get("inferred:acme/orders")
+
+    def fields(self, *arguments):
+        sink = json.loads(self.sluice("validate", self.write_catalog(), "--state", "state").splitlines()[-1])
+        return sink["bindings"][0]["fieldSelection"].get("values", [])
+
+    def test_nothing_while_the_write_schema_says_it_all(self):
+        self.run_once()
+        self.assertIsNone(self.stored())
+        self.properties["more"] = {"type": "string"}
+        self.run_once()
+        self.assertIsNone(self.stored())
+        self.assertEqual(self.rows("SELECT count(*), count(more) FROM orders"), [(3, 0)])
+
+    def test_members_that_no_schema_names_become_fields(self):
+        self.run_once()
+        self.source = {"docs": 5, "extra": {"note": "x", "deep": {"n": 1}}}
+        self.run_once()
+        self.assertIn("inferred schema updated", self.stderr)
+        self.assertIn("building the task again", self.stderr)
+        self.assertEqual(self.rows("SELECT count(*), count(note) FROM orders WHERE note IS NULL OR note = 'x'"), [(5, 2)])
+        self.assertEqual(self.stored()["properties"]["note"]["type"], "string")
+        self.assertIn("note", self.fields())
+        # Also without a capture, and for a table that comes later.
+        self.sink["bindings"][0]["resource"]["table"] = "again"
+        self.run_once("--name", "acme/sink")
+        self.assertEqual(self.rows("SELECT count(*), count(note) FROM again"), [(5, 2)])
+
+    def test_a_source_schema_alone_adds_a_column(self):
+        schema = {"type": "object", "additionalProperties": False, "properties": {"note": {"type": "boolean"}}}
+        self.source["sourced"] = schema
+        self.run_once()
+        self.assertEqual(self.rows("SELECT count(*), count(note) FROM orders"), [(3, 0)])
+        self.source["sourced"] = {"properties": 1}
+        self.source["docs"] = 4
+        self.run_once(status=1)
+        self.assertIn("sourced schema of collection 'acme/orders'", self.stderr)
+
+    def test_another_key_starts_anew(self):
+        self.source = {"docs": 3, "extra": {"note": "x"}}
+        self.run_once()
+        self.assertIsNotNone(self.stored())
+        self.key = ["/note"]
+        self.properties["note"] = {"type": "string"}
+        self.required = ["note"]
+        self.sink["bindings"][0]["backfill"] = 1
+        self.run_once()
+        self.assertEqual(self.rows("SELECT note, id FROM orders"), [("x", 2)])
+
+    def test_a_former_type_is_remembered(self):
+        self.properties["note"] = {"type": "string"}
+        self.source = {"docs": 3, "extra": {"note": "x"}}
+        self.run_once()
+        self.properties["note"] = {"type": "integer"}
+        self.source = {"docs": 5, "extra": {"note": 7}}
+        self.assertIn("note", self.fields())
+        self.assertIsNone(self.stored(), "to validate changes nothing")
+        self.run_once("--name", "acme/sink")
+        self.assertEqual(self.stored()["properties"]["note"]["type"], ["integer", "string"])
+        self.run_once()
+        self.assertEqual(self.rows("SELECT count(*), count(note) FROM orders"), [(5, 5)])
 
 
 class Killed(SluiceTest):

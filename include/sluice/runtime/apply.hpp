@@ -19,6 +19,8 @@ inline constexpr char hinted_checkpoint[] = "hinted-checkpoint";
 // The spec of an Apply that was begun: what its bindings ask for may exist although it is not `last-applied`.
 inline constexpr char applying[] = "applying";
 std::string max_key(const std::string& state_key);
+// What a capture inferred for a collection beyond its write schema; the collection's name follows.
+inline constexpr char inferred[] = "inferred:";
 }  // namespace keys
 
 // The task's connector state, {} if it is new.

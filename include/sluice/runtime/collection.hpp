@@ -33,7 +33,10 @@ enum class MissingInference {
 };
 
 // Does the read schema refer to flow://inferred-schema?
-bool uses_inferred_schema(const CollectionDef& def);
+bool uses_inferred_schema(std::string_view read_schema);
+inline bool uses_inferred_schema(const CollectionDef& def) {
+  return uses_inferred_schema(def.read_schema_json);
+}
 // The read schema of collections whose schema is to be inferred.
 std::string_view default_read_schema();
 // The write schema without `type`, `required` and `format` (flow://relaxed-write-schema).

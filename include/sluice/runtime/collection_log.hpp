@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "sluice/async/event.hpp"
 #include "sluice/async/task.hpp"
@@ -35,7 +36,15 @@ class CollectionLog {
   const std::filesystem::path& path() const;
   // Everything below this offset is committed and acknowledged.
   std::uint64_t published() const { return published_; }
-  // Notified when published() grows.
+  // How often the schema inferred for the collection has changed since the process started.
+  std::uint64_t schema_epoch() const { return schema_changes_.size(); }
+  // Everything below this offset is published, and admitted by the schema that was stored in that epoch.
+  std::uint64_t published(std::uint64_t epoch) const {
+    return epoch < schema_epoch() ? schema_changes_[epoch] : published_;
+  }
+  // What is published from now on may need another schema, which the store has already.
+  void schema_changed();
+  // Notified when published() grows and when the schema changes.
   Event& grown() { return grown_; }
   // Waits until no other transaction writes this log and starts one. Several logs are taken in ascending
   // order of their names, or two tasks could wait for each other.
@@ -51,6 +60,7 @@ class CollectionLog {
   std::unique_ptr<Tail> tail_;  // touched by the holder of the transaction only
   Event grown_, released_;
   std::uint64_t published_ = 0;
+  std::vector<std::uint64_t> schema_changes_;  // published() at each
   bool taken_ = false;
 };
 

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +14,8 @@
 
 namespace sluice::runtime {
 
+class Inference;
+
 // How the documents of one binding are combined (runtime.md §8.2).
 struct CombineBinding {
   std::string name;  // of the collection, for errors
@@ -21,8 +24,10 @@ struct CombineBinding {
                                       // text, or fewer entries than the key has: null
   Schema schema;
   Mode mode = Mode::full;
-  bool placeholder = false;  // captures: insert uuid_placeholder at /_meta/uuid
-  std::string salt;          // of `redact`
+  bool placeholder = false;        // captures: insert uuid_placeholder at /_meta/uuid
+  std::string salt;                // of `redact`
+  Inference* inference = nullptr;  // sees every document, unless null; outlives the combiner
+  std::optional<Schema> former;    // documents that are not valid for `schema` may be valid for this one
 };
 
 // A document that leaves the combiner. Views live until the next call of the combiner.

@@ -82,11 +82,7 @@ struct Shape {
   Array array;
   Object object;
 
-  static Shape nothing() {
-    Shape shape;
-    shape.types = types::none;
-    return shape;
-  }
+  static Shape nothing();
   bool is_nothing() const { return types == types::none; }
 
   static Shape infer(const Schema& schema);
@@ -123,6 +119,12 @@ struct Shape::Pattern {
   const std::string& text() const;
   bool matches(std::string_view name) const;
 };
+// Only here is a shape complete.
+inline Shape Shape::nothing() {
+  Shape shape;
+  shape.types = types::none;
+  return shape;
+}
 
 // Values that both, or either, describe. Where both annotate, the intersection has what `a` says except for
 // reduce, which `b` overrides.
@@ -145,28 +147,5 @@ inline constexpr std::size_t default_complexity_limit = 1000, complexity_cap = 1
 // Folds named locations into their parents' additional properties or items until at most `limit` are left and
 // none is deeper than `depth`. True if any was.
 bool squash(Shape& shape, std::size_t limit, std::size_t depth = depth_limit);
-
-// The schema that documents of one collection are found to have, on the capture side (§13.2). Not for several
-// threads.
-class Inference {
- public:
-  // `stored` is what a former run inferred, empty if there is none. `generation` goes into the schema as
-  // x-collection-generation-id; a stored schema of another generation is of a former collection and dropped.
-  Inference(Schema write_schema, std::string_view stored, std::string generation = {});
-
-  // Both say whether the schema changed. A sourced schema (protocol SourcedSchema) is taken as far as the
-  // write schema admits it.
-  bool source(const Schema& sourced);
-  bool widen(const json::Tree& document);
-  // Complete with $schema; empty until a schema or a document came.
-  std::string schema() const;
-
- private:
-  void settle();
-
-  Shape write_, shape_ = Shape::nothing();
-  std::string generation_;
-  std::size_t limit_ = default_complexity_limit;
-};
 
 }  // namespace sluice::runtime
