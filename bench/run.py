@@ -143,9 +143,10 @@ class Bench:
                      "CREATE PUBLICATION flow_publication FOR ALL TABLES")
         return self.at
 
-    def dsn(self):
+    def dsn(self, like_ours=False):
+        """For the runner's own statements; or over TCP, as the connectors connect: what is measured differs in nothing else."""
         at = self.postgres()
-        return f"host={at['socket']} port={at['port']} user={at['user']} dbname=postgres"
+        return f"host={at['host' if like_ours else 'socket']} port={at['port']} user={at['user']} dbname=postgres"
 
     def sql(self, text):
         done = subprocess.run(["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", self.dsn(), "-c", text],
@@ -308,7 +309,7 @@ def backfill(bench):
         bench.drop_slots()
         return bench.capture("bench_backfill", ["mixed"], {}, rows)
 
-    limit = lambda: measure(["psql", "-X", bench.dsn(), "-c", "COPY bench.mixed TO STDOUT"])
+    limit = lambda: measure(["psql", "-X", bench.dsn(like_ours=True), "-c", "COPY bench.mixed TO STDOUT"])
     bench.paired("backfill", f"{rows:,} rows, nine columns", "rows/s", rows, ours, limit, 0.85, per_row=rows, bar_cpu_us=1.2)
 
 
@@ -328,7 +329,7 @@ def cdc(bench):
         bench.sql("SELECT pg_copy_logical_replication_slot('bench_base', 'bench_cdc')")
         return bench.capture("bench_cdc", ["cdc"], state, changes)
 
-    limit = lambda: measure([bench.program("bench_discard"), bench.dsn(), "bench_limit", "flow_publication", end])
+    limit = lambda: measure([bench.program("bench_discard"), bench.dsn(like_ours=True), "bench_limit", "flow_publication", end])
     bench.paired("cdc", f"{changes:,} rows in tens", "rows/s", changes, ours, limit, 0.95, per_row=changes, bar_cpu_us=2.0)
     bench.drop_slots()
     bench.sql("TRUNCATE bench.cdc")
@@ -342,7 +343,7 @@ def latency(bench):
         request = os.path.join(bench.folder, "open.bin")
         with open(request, "wb") as out:
             out.write(open_request(bench.config("bench_latency"), bench.bindings(["latency"]), {}))
-        receive = ["pg_recvlogical", "-d", bench.dsn(), "--slot", "bench_limit", "--start", "-f", "-", "--no-loop", "-F", "0",
+        receive = ["pg_recvlogical", "-d", bench.dsn(like_ours=True), "--slot", "bench_limit", "--start", "-f", "-", "--no-loop", "-F", "0",
                    "-o", "proto_version=1", "-o", "publication_names=flow_publication"]
         for side, command in (("ours", [bench.connector("source-postgres")]), ("limit", receive)):
             bench.drop_slots()
@@ -392,7 +393,7 @@ def e2e(bench):
                 os.remove(target + suffix)
         subprocess.run(["sqlite3", target, "PRAGMA journal_mode=WAL; CREATE TABLE mixed (id INTEGER PRIMARY KEY, name TEXT, small INTEGER, "
                         "amount REAL, ratio REAL, active BOOLEAN, day TEXT, at TEXT, extra TEXT)"], check=True, stdout=subprocess.DEVNULL)
-        command = f"psql -X '{bench.dsn()}' -c 'COPY bench.mixed TO STDOUT (FORMAT csv)' | sqlite3 '{target}' '.mode csv' '.import /dev/stdin mixed'"
+        command = f"psql -X '{bench.dsn(like_ours=True)}' -c 'COPY bench.mixed TO STDOUT (FORMAT csv)' | sqlite3 '{target}' '.mode csv' '.import /dev/stdin mixed'"
         return measure(["sh", "-c", command])
 
     bench.paired("e2e", f"{rows:,} rows to SQLite", "rows/s", rows, lambda: run_once(bench, ["mixed"]), limit, 0.5, per_row=rows, bar_cpu_us=6.0)
