@@ -57,10 +57,11 @@ std::string quoted(std::string_view text) {
   return out;
 }
 
-// A string too long for a terminal, cut.
+// A value too long for a terminal, cut.
 std::string shortened(const std::string& json) {
-  if (json.size() <= longest_read || json.front() != '"') return json;
+  if (json.size() <= longest_read) return json;
   std::string_view kept = text::cut_utf8(json, longest_read);
+  if (json.front() != '"') return fmt::format("{}…", kept);
   std::size_t escape = kept.size() - std::min(kept.size(), kept.find_last_not_of('\\') + 1);
   if (escape % 2 == 1) kept.remove_suffix(1);
   return fmt::format("{}…\"", kept);

@@ -253,7 +253,7 @@ Tree& Tree::operator=(Tree&&) noexcept = default;
 void Tree::parse(std::string_view text) {
   if (impl_ && impl_->padded.size() > kept_bytes && text.size() < kept_bytes / 4) {
     impl_.reset();
-    nodes_ = {};
+    std::vector<Node>().swap(nodes_);
   }
   if (!impl_) impl_ = std::make_unique<Impl>();
   nodes_.clear();

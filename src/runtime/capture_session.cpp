@@ -151,6 +151,15 @@ void restore(Write* write) { write->restore(); }
 bool write_piece(Write* write, std::int64_t unix_nanoseconds) { return write->piece(unix_nanoseconds); }
 void commit_write(Write* write, std::int64_t unix_nanoseconds) { write->commit(unix_nanoseconds); }
 
+// Of documents captured by former write schemas, with the annotations of the present one.
+Schema former_schema(const protocol::CollectionSpec& collection, const std::string& inferred) {
+  CollectionDef def;
+  def.name = collection.name;
+  def.write_schema_json = collection.write_schema_json;
+  def.read_schema_json = default_read_schema();
+  return Schema::compile(bundle_read_schema(def, &inferred, MissingInference::write_schema));
+}
+
 void take_schema(Inference* inference, const protocol::capture::SourcedSchema* sourced) {
   inference->source(Schema::compile(sourced->schema_json));
 }
@@ -305,7 +314,7 @@ Task<> CaptureSession::Impl::infer(std::vector<CombineBinding>& bindings) {
                                             stored == known.end() ? std::string() : stored->second);
     bindings[i].inference = &at->second.inference;
     // The source may still have changes from before its schema was discovered again.
-    if (stored != known.end()) bindings[i].former = Schema::compile(collection.read_schema_json);
+    if (stored != known.end()) bindings[i].former = former_schema(collection, stored->second);
   }
 }
 

@@ -120,8 +120,8 @@ void CombineTable::replace_last(Entry& entry, const DocumentView& document) { wr
 
 void CombineTable::clear() {
   arena_.clear();
-  if (in_order_) slots_ = {};  // of an earlier round
-  if (order_.size() * 8 < order_.capacity()) order_ = {};
+  if (in_order_) std::vector<Slot>().swap(slots_);  // of an earlier round
+  if (order_.size() * 8 < order_.capacity()) std::vector<Place>().swap(order_);
   order_.clear();
   in_order_ = true;
 }

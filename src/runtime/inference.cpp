@@ -200,8 +200,10 @@ void Inference::admit(Shape more, bool sourced) {
   after = unite(std::move(after), std::move(more));
   drop_impossible(after);
   if (admitted(after) == admitted(before)) return;
-  if (sourced) after.extensions[std::string(complexity_extension)] = std::to_string(complexity_cap);
-  settle(after);
+  // Names that a schema gives are never folded, or a column could lose its type, and a key be no key.
+  if (sourced || before.extensions.contains(std::string(complexity_extension)))
+    after.extensions[std::string(complexity_extension)] = std::to_string(complexity_cap);
+  after.extensions.erase("x-infer-schema");
   schema_ = complete_schema(after);
   shape_.reset();
   changed_ = true;
@@ -209,7 +211,10 @@ void Inference::admit(Shape more, bool sourced) {
 
 void Inference::widen(const json::Tree& document) {
   std::lock_guard lock(mutex_);
-  if (!shape_) shape_ = known();
+  if (!shape_) {
+    shape_ = known();
+    known_locations_ = shape_->locations().size();
+  }
   if (runtime::widen(*shape_, document, document.root())) {
     settle(*shape_);
     changed_ = true;
@@ -221,7 +226,7 @@ void Inference::widen(const json::Tree& document) {
 void Inference::settle(Shape& shape) const {
   shape.extensions.erase("x-infer-schema");
   bool sourced = shape.extensions.contains(std::string(complexity_extension));
-  squash(shape, sourced ? complexity_cap : default_complexity_limit);
+  squash(shape, std::max(known_locations_, sourced ? complexity_cap : default_complexity_limit));
 }
 
 std::shared_ptr<const Names> Inference::names() {

@@ -19,6 +19,8 @@ Former former_collections(const Catalog& catalog, const protocol::CaptureSpec& l
       const protocol::CollectionSpec& collection = *binding.collection;
       auto def = catalog.collections.find(collection.name);
       if (def == catalog.collections.end() || !uses_inferred_schema(def->second)) continue;
+      // Inactive bindings stay for ever: what another key meant was settled when they were active.
+      if (bindings == &last.inactive_bindings && def->second.key != collection.key) continue;
       if (def->second.write_schema_json != collection.write_schema_json || def->second.key != collection.key)
         former[def->first].push_back(&collection);
     }
@@ -26,7 +28,7 @@ Former former_collections(const Catalog& catalog, const protocol::CaptureSpec& l
 }
 
 // Adds to `commit` what documents of the former forms need.
-void admit(const CollectionDef& def, const std::vector<const protocol::CollectionSpec*>& former,
+void add_former(const CollectionDef& def, const std::vector<const protocol::CollectionSpec*>& former,
            std::optional<std::string> stored, StateCommit& commit) {
   const std::string key = keys::inferred + def.name;
   Inference inference(Schema::compile(def.write_schema_json), stored.value_or(""));
@@ -52,7 +54,7 @@ std::vector<StateCommit> rediscovered(const Catalog& catalog, StateStore& store)
     const protocol::CaptureSpec spec = protocol::decode_capture_spec(*last);
     for (const auto& [name, former] : former_collections(catalog, spec)) {
       try {
-        admit(catalog.collections.at(name), former, store.get(task, keys::inferred + name), commit);
+        add_former(catalog.collections.at(name), former, store.get(task, keys::inferred + name), commit);
       } catch (Error& e) {
         e.add("schema of collection '" + name + "'");
         throw;
@@ -63,7 +65,8 @@ std::vector<StateCommit> rediscovered(const Catalog& catalog, StateStore& store)
   return commits;
 }
 
-InferredSchemas load_inferred(StateStore& store, const std::vector<StateCommit>& pending) {
+InferredSchemas load_inferred(const Catalog& catalog, StateStore& store,
+                              const std::vector<StateCommit>& pending) {
   InferredSchemas all;
   std::map<std::pair<std::string, std::string>, std::optional<std::string>> entries;  // by task and key
   for (const std::string& task : store.tasks())
@@ -75,6 +78,15 @@ InferredSchemas load_inferred(StateStore& store, const std::vector<StateCommit>&
     std::string name = of.second.substr(std::string_view(keys::inferred).size());
     auto [at, fresh] = all.by_collection.try_emplace(std::move(name), *schema);
     if (!fresh) at->second = unite_schemas(at->second, *schema);
+  }
+  // Documents of the write schema say nothing beyond it, and what is stored may be of another capture.
+  for (auto& [name, schema] : all.by_collection) {
+    auto def = catalog.collections.find(name);
+    if (def == catalog.collections.end() || !uses_inferred_schema(def->second)) continue;
+    Schema write = Schema::compile(def->second.write_schema_json);
+    Inference inference(write, std::move(schema));
+    inference.former(write);
+    schema = inference.schema();
   }
   return all;
 }

@@ -304,7 +304,7 @@ Task<> MaterializeSession::Impl::connect(materialize::Open open, protocol::Mater
 
 Task<> MaterializeSession::Impl::watch(CollectionLog& log) {
   for (;;) {
-    // Not one more transaction than is there: it would wait for the others.
+    // Other logs are read no further than they are now, or the session would not end while they grow.
     if (outdated() && !finishing) finish();
     co_await log.grown().wait();
     changed.notify_all();

@@ -41,8 +41,8 @@ Applied<Spec> last_applied(StateStore* store, const std::string& task, Spec (*de
 runtime::InferredSchemas inferred_schemas(const runtime::Catalog& catalog, StateStore* store,
                                           Purpose purpose) {
   if (!store) return {};
-  if (purpose == Purpose::run) return runtime::load_inferred(*store);
-  return runtime::load_inferred(*store, runtime::rediscovered(catalog, *store));
+  if (purpose == Purpose::run) return runtime::load_inferred(catalog, *store);
+  return runtime::load_inferred(catalog, *store, runtime::rediscovered(catalog, *store));
 }
 
 std::string random_salt() {

@@ -507,7 +507,11 @@ TEST(ReadSchema, relaxes_and_bundles) {
           R"({"type":"object","required":["a"],"$defs":{"x":{"type":"null","title":"t"}},"allOf":[{"format":"date"}],
       "properties":{"type":{"type":"string","format":"date","not":{"type":"null"}},"i":{"items":[{"type":"null"}],"additionalItems":{"type":"null"}}},
       "additionalProperties":{"required":["b"]},"if":{"required":["z"]},"reduce":{"strategy":"merge"}})"),
-      R"({"$defs":{"x":{"title":"t"}},"allOf":[{}],"properties":{"type":{"not":{"type":"null"}},"i":{"items":[{}],"additionalItems":{}}},"additionalProperties":{},"if":{"required":["z"]},"reduce":{"strategy":"merge"}})");
+      R"({"$defs":{"x":{"title":"t"}},"allOf":[{}],"properties":{"type":{},"i":{"items":[{}],"additionalItems":{}}},"additionalProperties":{},"if":{"required":["z"]},"reduce":{"strategy":"merge"}})");
+  EXPECT_EQ(
+      relax_schema(
+          R"({"properties":{"c":{"type":"string","minLength":5,"maxLength":5,"enum":["abcde"],"pattern":"^a","title":"t"},"n":{"minimum":1,"multipleOf":2}},"additionalProperties":false})"),
+      R"({"properties":{"c":{"title":"t"},"n":{}}})");
   CollectionDef def;
   def.name = "a";
   def.write_schema_json =

@@ -214,6 +214,31 @@ TEST(Inference, fields_of_a_source_without_a_schema) {
   EXPECT_EQ(fields, (std::vector<std::string>{"", "/at", "/at/x", "/id", "/name"}));
 }
 
+TEST(Inference, names_of_schemas_are_never_folded) {
+  std::string columns;
+  for (int i = 0; i < 1'100; ++i) columns += fmt::format(R"("c{}":{{"type":"integer"}},)", i);
+  std::string former = discovered(columns + R"("id":{"type":"string"})");
+  Inference inference(Schema::compile(discovered(columns + R"("id":{"type":"integer"})")), "");
+  inference.former(Schema::compile(former));
+  Inference again(Schema::compile(former), inference.schema());
+  json::Tree tree;
+  tree.parse(R"({"_meta":{"op":"c"},"id":1,"more":true})");
+  again.widen(tree);
+  Shape shape = Shape::infer(Schema::compile(again.schema()));
+  EXPECT_EQ(shape.locate(json::Pointer("/id")).exists, protocol::Exists::must);
+  EXPECT_EQ(shape.locate(json::Pointer("/c999")).shape->types, types::integer);
+  EXPECT_TRUE(admits(again.schema(), R"({"_meta":{"op":"c"},"id":"1"})"));
+}
+
+TEST(Inference, the_room_that_a_source_gets_stays) {
+  Inference inference(Schema::compile(discovered(id_and_note)), "");
+  inference.source(Schema::compile(sourced(id_and_note + R"(,"more":{"type":"integer"})")));
+  ASSERT_NE(inference.schema().find("x-complexity-limit"), std::string::npos);
+  inference.former(Schema::compile(discovered(id_and_note + R"(,"old":{"type":"integer"})")));
+  EXPECT_NE(inference.schema().find("x-complexity-limit"), std::string::npos);
+  EXPECT_NE(inference.schema().find("\"old\""), std::string::npos);
+}
+
 TEST(Inference, is_bounded_for_documents_of_ever_new_properties) {
   Inference inference(Schema::compile(R"({"type":"object","properties":{"id":true}})"), "");
   json::Tree tree;

@@ -55,7 +55,7 @@ struct Engine {
       MaterializeOptions options("{}", world.folder.path(), world.memory_bytes);
       for (CollectionLog* log : start.log_pointers) options.schema_epochs.push_back(log->schema_epoch());
       protocol::MaterializationSpec spec = world.materialization;
-      InferredSchemas inferred = load_inferred(start.store);
+      InferredSchemas inferred = load_inferred(Catalog(), start.store);
       for (auto& binding : spec.bindings)
         testing::infer(*binding.collection, inferred.find(binding.collection->name), &binding);
       if (build_time > Clock::Duration()) co_await start.clock.sleep(build_time);

@@ -93,6 +93,7 @@ class Inference {
   mutable std::mutex mutex_;  // of what follows
   std::string schema_;        // when a change was last taken, or as of now without a shape
   Box<Shape> shape_;          // once documents widened it: shapes are large, and most are never needed
+  std::size_t known_locations_ = 0;  // of the shape before documents widened it
   std::shared_ptr<const Names> names_;  // shared with the checks
   std::atomic<bool> changed_ = false;
 };

@@ -12,7 +12,9 @@ namespace sluice::runtime {
 // whose schema is inferred are others than those they last ran with: the logs hold documents of both.
 std::vector<StateCommit> rediscovered(const Catalog& catalog, StateStore& store);
 
-// What all tasks of the store have inferred, as it will be after `pending`.
-InferredSchemas load_inferred(StateStore& store, const std::vector<StateCommit>& pending = {});
+// What all tasks of the store have inferred, as it will be after `pending`, with what the catalog's write
+// schemas say.
+InferredSchemas load_inferred(const Catalog& catalog, StateStore& store,
+                              const std::vector<StateCommit>& pending = {});
 
 }  // namespace sluice::runtime
