@@ -81,7 +81,6 @@ struct Rejected {
 struct Tree::Impl {
   ondemand::parser parser;
   std::string padded;                         // the text and what simdjson may read beyond it
-  std::string decoded;                        // contents of strings that hold escapes
   std::array<std::uint32_t, max_depth> open;  // containers around the current value
 };
 
@@ -89,9 +88,10 @@ struct Tree::Impl {
 // and that strings hold no raw control characters.
 class Tree::Builder {
  public:
-  Builder(Impl& impl, std::vector<Node>& nodes, std::string_view text)
+  Builder(Impl& impl, std::vector<Node>& nodes, std::vector<char>& decoded, std::string_view text)
       : impl_(impl),
         nodes_(nodes),
+        decoded_memory_(decoded),
         text_(text),
         padded_(impl.padded.data()),
         any_escape_(std::memchr(text.data(), '\\', text.size()) != nullptr) {}
@@ -188,8 +188,8 @@ class Tree::Builder {
   [[gnu::noinline]] std::string_view unescape(const char* token) {
     if (!decoded_) {
       // No content outgrows its source, so one buffer of the size of the text holds them all.
-      if (impl_.decoded.size() < impl_.padded.size()) impl_.decoded.resize(impl_.padded.size());
-      decoded_ = reinterpret_cast<std::uint8_t*>(impl_.decoded.data());
+      if (decoded_memory_.size() < impl_.padded.size()) decoded_memory_.resize(impl_.padded.size());
+      decoded_ = reinterpret_cast<std::uint8_t*>(decoded_memory_.data());
     }
     std::string_view content;
     ondemand::raw_json_string in(reinterpret_cast<const std::uint8_t*>(token + 1));
@@ -237,6 +237,7 @@ class Tree::Builder {
 
   Impl& impl_;
   std::vector<Node>& nodes_;
+  std::vector<char>& decoded_memory_;
   std::string_view text_;
   const char* padded_;
   ondemand::json_iterator tokens_;
@@ -254,6 +255,7 @@ void Tree::parse(std::string_view text) {
   if (impl_ && impl_->padded.size() > kept_bytes && text.size() < kept_bytes / 4) {
     impl_.reset();
     std::vector<Node>().swap(nodes_);
+    std::vector<char>().swap(decoded_);
   }
   if (!impl_) impl_ = std::make_unique<Impl>();
   nodes_.clear();
@@ -267,11 +269,16 @@ void Tree::parse(std::string_view text) {
   std::memcpy(impl_->padded.data(), text.data(), text.size());
   impl_->padded[text.size()] = '\0';
   try {
-    Builder(*impl_, nodes_, text).run();
+    Builder(*impl_, nodes_, decoded_, text).run();
   } catch (const Rejected& rejected) {
     nodes_.clear();
     fail(text, static_cast<std::size_t>(rejected.at - impl_->padded.data()), rejected.what);
   }
+}
+
+void Tree::settle() {
+  impl_.reset();
+  nodes_.shrink_to_fit();
 }
 
 const Node* Tree::find(const Node& node, std::string_view name) const {

@@ -212,6 +212,7 @@ class Projector {
                          kept.back().ptr, p.ptr),
              "Choose another name for the projection.");
     }
+    kept.shrink_to_fit();  // specs are large, and kept as long as their tasks run
     return kept;
   }
 

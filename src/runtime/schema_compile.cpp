@@ -57,6 +57,7 @@ class Compiler {
     document.text = text;
     try {
       document.tree.parse(document.text);
+      document.tree.settle();
     } catch (Error& e) {
       e.add(url.empty() ? "schema" : "schema " + url);
       throw;

@@ -1,6 +1,9 @@
 #include "run.hpp"
 
 #include <fmt/format.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include <algorithm>
 #include <csignal>
@@ -24,6 +27,14 @@
 
 namespace sluice::tools {
 namespace {
+
+// Parsing a catalog and building specs take several times the memory of the result; what was freed goes back
+// to the system, or the process stays as large as that for as long as it runs.
+void give_back_memory() {
+#ifdef __GLIBC__
+  ::malloc_trim(0);
+#endif
+}
 
 using namespace std::chrono_literals;
 using runtime::CaptureDef;
@@ -244,6 +255,7 @@ Task<bool> Run::capture(CaptureJob& job) {
   std::optional<runtime::BuiltCapture> ready;
   co_await until_stopped(keep(prepare(catalog_, job.def, *connector, &store_, Purpose::run), ready));
   if (!ready || stopping_) co_return false;
+  give_back_memory();
   const runtime::BuiltCapture& built = *ready;
   std::vector<CollectionLog*> logs;
   for (const protocol::CaptureBinding& binding : built.spec.bindings)
@@ -272,6 +284,7 @@ Task<bool> Run::materialize(MaterializeJob& job) {
   co_await until_stopped(
       keep(prepare(job.context, catalog_, job.def, *connector, &store_, Purpose::run), ready));
   if (!ready || stopping_) co_return false;
+  give_back_memory();
   const runtime::BuiltMaterialization& built = *ready;
   std::vector<CollectionLog*> logs;
   runtime::MaterializeOptions options(job.def.endpoint.config_json, folder_.path(), share() / 4 * 3);
@@ -384,6 +397,7 @@ Task<> Run::run() {
 
 Task<> run(Context& context, RunOptions options, Display& display) {
   runtime::Catalog catalog = runtime::load_catalog(options.catalog, load_options(options.decrypt));
+  give_back_memory();
   check_names(options, catalog);
   Run job(context, std::move(options), std::move(catalog), display);
   co_await job.run();

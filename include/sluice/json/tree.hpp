@@ -40,6 +40,9 @@ class Tree {
   // then empty until the next parse.
   void parse(std::string_view text);
 
+  // For a tree that is kept as it is: gives back the memory that only parsing needs. References to nodes end.
+  void settle();
+
   const Node& root() const { return nodes_.front(); }
   const Node& operator[](std::uint32_t i) const { return nodes_[i]; }
   std::uint32_t index(const Node& node) const { return static_cast<std::uint32_t>(&node - nodes_.data()); }
@@ -96,6 +99,7 @@ class Tree {
   class Builder;
   std::unique_ptr<Impl> impl_;  // the parser and its buffers
   std::vector<Node> nodes_;
+  std::vector<char> decoded_;  // contents of strings that hold escapes
   std::size_t inserted_bytes_ = 0;
 };
 
