@@ -58,16 +58,22 @@ void parse(benchmark::State& state) {
   state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(sorted.size()));
 }
 
+// What `work` costs, which is done once a document.
+template <class Work>
+void per_document(benchmark::State& state, Work work) {
+  std::size_t before = allocations();
+  for (auto _ : state) benchmark::DoNotOptimize(work());
+  state.counters["allocs/doc"] =
+      static_cast<double>(allocations() - before) / static_cast<double>(state.iterations());
+  state.SetItemsProcessed(state.iterations());
+}
+
 void evaluate(benchmark::State& state, const std::string& schema) {
   runtime::Validator validator(runtime::Schema::compile(schema));
   json::Tree tree;
   tree.parse(sorted);
   if (!validator.validate(tree).valid()) state.SkipWithError(validator.explain(tree).c_str());
-  std::size_t before = allocations();
-  for (auto _ : state) benchmark::DoNotOptimize(validator.validate(tree).valid());
-  state.counters["allocs/doc"] =
-      static_cast<double>(allocations() - before) / static_cast<double>(state.iterations());
-  state.SetItemsProcessed(state.iterations());
+  per_document(state, [&] { return validator.validate(tree).valid(); });
   state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(sorted.size()));
 }
 
@@ -77,11 +83,7 @@ void widen(benchmark::State& state) {
   json::Tree tree;
   tree.parse(sorted);
   runtime::widen(shape, tree, tree.root());
-  std::size_t before = allocations();
-  for (auto _ : state) benchmark::DoNotOptimize(runtime::widen(shape, tree, tree.root()));
-  state.counters["allocs/doc"] =
-      static_cast<double>(allocations() - before) / static_cast<double>(state.iterations());
-  state.SetItemsProcessed(state.iterations());
+  per_document(state, [&] { return runtime::widen(shape, tree, tree.root()); });
 }
 
 // What a document costs that has only properties that its write schema names.
@@ -91,11 +93,7 @@ void known_names(benchmark::State& state) {
   json::Tree tree;
   tree.parse(sorted);
   if (!names.knows(tree)) state.SkipWithError("unknown names");
-  std::size_t before = allocations();
-  for (auto _ : state) benchmark::DoNotOptimize(names.knows(tree));
-  state.counters["allocs/doc"] =
-      static_cast<double>(allocations() - before) / static_cast<double>(state.iterations());
-  state.SetItemsProcessed(state.iterations());
+  per_document(state, [&] { return names.knows(tree); });
 }
 
 // And one with a column that the write schema does not name yet.

@@ -11,7 +11,7 @@ Output::Output(Context& context, Writer<protocol::CaptureOutput> out, cdc::Captu
 // counts the bytes in use only.
 Batch Output::take_batch() {
   bool was_full = full();
-  if (!was_full) batch_.text().shrink_to_fit();
+  if (!was_full) batch_.trim();
   documents_ += batch_.size();
   bytes_ += batch_.text_bytes();
   std::size_t documents = batch_.size();

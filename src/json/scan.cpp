@@ -59,7 +59,8 @@ class Avx2 {
     return static_cast<std::uint64_t>(high) << 32 | low;
   }
   [[SLUICE_AVX2]] static std::uint64_t parity(std::uint64_t bits) {
-    __m128i product = _mm_clmulepi64_si128(_mm_set_epi64x(0, static_cast<long long>(bits)), _mm_set1_epi8(-1), 0);
+    __m128i product =
+        _mm_clmulepi64_si128(_mm_set_epi64x(0, static_cast<long long>(bits)), _mm_set1_epi8(-1), 0);
     return static_cast<std::uint64_t>(_mm_cvtsi128_si64(product));
   }
 
@@ -126,8 +127,11 @@ template <class Block>
   return npos;
 }
 
+#endif
+
 // Behind the string whose content begins at `at`; null if it does not end.
 const char* string_end(const char* at, const char* end) {
+#ifdef __x86_64__
   const __m128i quotes = _mm_set1_epi8('"'), backslashes = _mm_set1_epi8('\\');
   for (; end - at >= 16; at += 16) {
     __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
@@ -138,18 +142,10 @@ const char* string_end(const char* at, const char* end) {
     if (*at == '"') return at + 1;
     at -= 14;  // behind the escaped byte
   }
-  while (at < end && *at != '"') at += *at == '\\' ? 2 : 1;
-  return at < end ? at + 1 : nullptr;
-}
-
-#else
-
-const char* string_end(const char* at, const char* end) {
-  while (at < end && *at != '"') at += *at == '\\' ? 2 : 1;
-  return at < end ? at + 1 : nullptr;
-}
-
 #endif
+  while (at < end && *at != '"') at += *at == '\\' ? 2 : 1;
+  return at < end ? at + 1 : nullptr;
+}
 
 }  // namespace
 
@@ -179,8 +175,8 @@ std::size_t feed_sse2(State& state, std::string_view piece) { return feed_blocks
 }
 
 bool has_avx2() {
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("popcnt") &&
-         __builtin_cpu_supports("pclmul");
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
+         __builtin_cpu_supports("popcnt") && __builtin_cpu_supports("pclmul");
 }
 #endif
 

@@ -250,8 +250,8 @@ void Decoder<Message>::add(Hot kind, const HotMessage& message) {
   pending<Batch>().add(doc, message.binding);
 }
 
-// What documents are gathered in. A run of them mostly goes on to the end of the bytes that are here now, so it
-// is given room for those; take() gives back what it did not need.
+// What documents are gathered in. A run of them mostly goes on to the end of the bytes that are here now, so
+// it is given room for those; take() gives back what it did not need.
 template <class Message>
 template <class Documents>
 Documents& Decoder<Message>::pending() {

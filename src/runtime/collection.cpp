@@ -45,14 +45,33 @@ std::set<std::string, std::less<>> references(std::string_view schema) {
 // §3 whatever else only decides whether a value is valid. The inferred schema, which stands beside it, has
 // these as far as they hold for all documents.
 void relax(Value& schema) {
-  for (std::string_view key :
-       {"type", "required", "format", "enum", "const", "minLength", "maxLength", "pattern", "minimum",
-        "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minItems", "maxItems",
-        "uniqueItems", "contains", "minContains", "maxContains", "minProperties", "maxProperties",
-        "propertyNames", "dependentRequired", "not"})
+  for (std::string_view key : {"type",
+                               "required",
+                               "format",
+                               "enum",
+                               "const",
+                               "minLength",
+                               "maxLength",
+                               "pattern",
+                               "minimum",
+                               "maximum",
+                               "exclusiveMinimum",
+                               "exclusiveMaximum",
+                               "multipleOf",
+                               "minItems",
+                               "maxItems",
+                               "uniqueItems",
+                               "contains",
+                               "minContains",
+                               "maxContains",
+                               "minProperties",
+                               "maxProperties",
+                               "propertyNames",
+                               "dependentRequired",
+                               "not"})
     schema.erase(key);
-  for (std::string_view key : {"additionalProperties", "unevaluatedProperties", "additionalItems",
-                               "unevaluatedItems"})
+  for (std::string_view key :
+       {"additionalProperties", "unevaluatedProperties", "additionalItems", "unevaluatedItems"})
     if (const Value* child = schema.find(key); child && child->is(Kind::boolean)) schema.erase(key);
   for (std::string_view key : {"$defs", "properties"})
     if (Value* map = schema.find(key))

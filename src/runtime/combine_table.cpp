@@ -24,18 +24,19 @@ std::uint32_t room_for(std::size_t size, bool folded) {
 
 }  // namespace
 
-std::strong_ordering CombineTable::compare(const Place& a, std::uint32_t binding, std::string_view key) {
+std::strong_ordering CombineTable::compare(const Place& a, std::uint32_t binding, std::uint64_t prefix,
+                                           std::string_view key) {
   if (a.binding != binding) return a.binding <=> binding;
-  std::uint64_t prefix = text::prefix(key);
   return a.prefix != prefix ? a.prefix <=> prefix : a.entry->key() <=> key;
 }
 
 CombineTable::CombineTable(std::size_t chunk_bytes) : arena_(chunk_bytes) {}
 
 CombineTable::Entry& CombineTable::entry(std::uint32_t binding, std::string_view key) {
+  std::uint64_t prefix = text::prefix(key);
   if (in_order_) {
-    auto order = order_.empty() ? std::strong_ordering::less : compare(order_.back(), binding, key);
-    if (order < 0) return add(binding, key);
+    auto order = order_.empty() ? std::strong_ordering::less : compare(order_.back(), binding, prefix, key);
+    if (order < 0) return add(binding, prefix, key);
     if (order == 0) return *order_.back().entry;
     index();
   }
@@ -46,18 +47,18 @@ CombineTable::Entry& CombineTable::entry(std::uint32_t binding, std::string_view
     Entry& e = *slots_[at].entry;
     if (e.binding == binding && text::same(e.key(), key)) return e;
   }
-  Entry& made = add(binding, key);
+  Entry& made = add(binding, prefix, key);
   slots_[at] = {&made, hash};
   if (order_.size() * 2 > slots_.size()) grow();
   return made;
 }
 
-CombineTable::Entry& CombineTable::add(std::uint32_t binding, std::string_view key) {
+CombineTable::Entry& CombineTable::add(std::uint32_t binding, std::uint64_t prefix, std::string_view key) {
   auto* made = new (arena_.allocate(sizeof(Entry) + key.size())) Entry{};
   made->binding = binding;
   made->key_size = static_cast<std::uint32_t>(key.size());
   if (!key.empty()) std::memcpy(reinterpret_cast<char*>(made + 1), key.data(), key.size());
-  order_.push_back({binding, text::prefix(key), made});
+  order_.push_back({binding, prefix, made});
   return *made;
 }
 
@@ -128,9 +129,7 @@ void CombineTable::clear() {
 
 const std::vector<CombineTable::Place>& CombineTable::sort() {
   auto before = [](const Place& a, const Place& b) {
-    if (a.binding != b.binding) return a.binding < b.binding;
-    if (a.prefix != b.prefix) return a.prefix < b.prefix;
-    return a.entry->key() < b.entry->key();
+    return compare(a, b.binding, b.prefix, b.entry->key()) < 0;
   };
   if (!in_order_) std::sort(order_.begin(), order_.end(), before);
   return order_;

@@ -70,8 +70,9 @@ class CombineTable {
     Entry* entry;
     std::uint32_t hash;
   };
-  static std::strong_ordering compare(const Place& a, std::uint32_t binding, std::string_view key);
-  Entry& add(std::uint32_t binding, std::string_view key);
+  static std::strong_ordering compare(const Place& a, std::uint32_t binding, std::uint64_t prefix,
+                                      std::string_view key);
+  Entry& add(std::uint32_t binding, std::uint64_t prefix, std::string_view key);
   void index();
   void insert(const Slot& slot);
   void grow();

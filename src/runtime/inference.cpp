@@ -158,7 +158,8 @@ bool NameCheck::check_object(std::uint32_t at, const json::Tree& tree, const jso
   for (const json::Node& child : tree.children(node)) {
     std::uint32_t below = place.other;
     std::uint32_t guess = *expected;
-    if (guess >= place.end || !text::same(names_->names_[guess].text, child.key)) guess = find(place, child.key);
+    if (guess >= place.end || !text::same(names_->names_[guess].text, child.key))
+      guess = find(place, child.key);
     if (guess != Names::none) {
       *expected = guess;
       expected = &next_[guess];

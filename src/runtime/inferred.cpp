@@ -29,7 +29,7 @@ Former former_collections(const Catalog& catalog, const protocol::CaptureSpec& l
 
 // Adds to `commit` what documents of the former forms need.
 void add_former(const CollectionDef& def, const std::vector<const protocol::CollectionSpec*>& former,
-           std::optional<std::string> stored, StateCommit& commit) {
+                std::optional<std::string> stored, StateCommit& commit) {
   const std::string key = keys::inferred + def.name;
   Inference inference(Schema::compile(def.write_schema_json), stored.value_or(""));
   for (const protocol::CollectionSpec* collection : former) {

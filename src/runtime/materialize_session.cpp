@@ -250,8 +250,8 @@ struct MaterializeSession::Impl {
   Clock::Duration min_transaction{}, max_transaction = default_max_transaction;
   std::vector<std::unique_ptr<Source>> sources;  // stay put while the pool uses them
   std::unique_ptr<Transaction> transaction;
-  std::size_t last_read = 0;   // binding
-  bool crowded = false;        // the transaction holds about what memory allows
+  std::size_t last_read = 0;  // binding
+  bool crowded = false;       // the transaction holds about what memory allows
   Checkpoint recovered;
   bool replaying = false;  // the first transaction repeats one that the endpoint may have committed
 };

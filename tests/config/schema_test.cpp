@@ -10,7 +10,7 @@ using sample::field;
 
 TEST(Schema, IsAsRecorded) {
   sluice::testing::expect_snapshot(SNAPSHOTS "/endpoint.schema.json",
-                           sluice::testing::pretty(config::json_schema<sample::Endpoint>()));
+                                   sluice::testing::pretty(config::json_schema<sample::Endpoint>()));
 }
 
 struct Empty {

@@ -46,8 +46,8 @@ std::size_t plain_end(std::string_view text) {
 }
 
 std::string random_json(std::mt19937& random, int depth = 0) {
-  static const std::string scalars[] = {
-      "null", "-0", "1.50", R"("x\ny")", R"("é\u00e9 \"q\" {[")", "{}", "[]", R"("\\")", R"("]}\\\"")"};
+  static const std::string scalars[] = {"null", "-0", "1.50",    R"("x\ny")",  R"("é\u00e9 \"q\" {[")",
+                                        "{}",   "[]", R"("\\")", R"("]}\\\"")"};
   if (depth > 2 || random() % 3 == 0) return scalars[random() % std::size(scalars)];
   bool object = random() % 2 == 0;
   std::string out = object ? "{" : "[";
@@ -62,8 +62,8 @@ std::string random_json(std::mt19937& random, int depth = 0) {
 TEST(ContainerEnd, FindsTheEndInAnyPieces) {
   std::mt19937 random(5);
   for (int round = 0; round < 2000; ++round) {
-    std::string value = "{\"k\":" + random_json(random) + ",\"t\":\"" +
-                        std::string(random() % 130, round % 2 ? '\\' : 'x');
+    std::string value =
+        "{\"k\":" + random_json(random) + ",\"t\":\"" + std::string(random() % 130, round % 2 ? '\\' : 'x');
     if (round % 2 && value.size() % 2) value += '\\';
     value += round % 2 ? "\\\"}\"," : "\",";
     value += "\"v\":" + random_json(random) + "}";

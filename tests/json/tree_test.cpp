@@ -239,8 +239,7 @@ TEST(Tree, InsertsAndErases) {
   tree.insert(0, "z", Kind::null, "null");
   out.clear();
   print(tree, tree.root(), out);
-  EXPECT_EQ(out,
-            R"({"_meta":{"uuid":"x"},"a":["1",{"b":"2"}],"b":null,"c":{"n":null},"d":"3","z":null})");
+  EXPECT_EQ(out, R"({"_meta":{"uuid":"x"},"a":["1",{"b":"2"}],"b":null,"c":{"n":null},"d":"3","z":null})");
   tree.erase(tree.index(*tree.find(tree.root(), "b")));
   tree.erase(tree.index(*tree.find(tree.root(), "z")));
   tree.erase(tree.index(*tree.find(tree.root(), "a")));

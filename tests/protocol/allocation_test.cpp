@@ -75,7 +75,8 @@ TEST_P(Framing, OfCapturedDocumentsAllocatesForBatchesOnly) {
     message.doc = batch.doc(i).json;
     encoder.put_document(Hot::captured, message);
   };
-  EXPECT_LE(decoding<capture::Response>(GetParam(), encoded<capture::Response>(GetParam(), put)), most_a_batch);
+  EXPECT_LE(decoding<capture::Response>(GetParam(), encoded<capture::Response>(GetParam(), put)),
+            most_a_batch);
   EXPECT_EQ(encoding<capture::Response>(GetParam(), put), 0u);
 }
 

@@ -9,8 +9,7 @@
 namespace sluice::runtime {
 namespace {
 
-constexpr char id_only[] =
-    R"({"type":"object","required":["id"],"properties":{"id":{"type":"integer"}}})";
+constexpr char id_only[] = R"({"type":"object","required":["id"],"properties":{"id":{"type":"integer"}}})";
 constexpr char id_and_fresh[] =
     R"({"type":"object","required":["id"],"properties":{"fresh":{"type":"integer"},"id":{"type":"integer"}}})";
 
@@ -49,8 +48,8 @@ struct World {
   }
   bool reads(std::string_view document) {
     InferredSchemas inferred = load_inferred(catalog, store, rediscovered(catalog, store));
-    protocol::CollectionSpec spec = build_collection(catalog.collections["c"], inferred.find("c"),
-                                                     MissingInference::write_schema);
+    protocol::CollectionSpec spec =
+        build_collection(catalog.collections["c"], inferred.find("c"), MissingInference::write_schema);
     Validator validator(Schema::compile(spec.read_schema_json));
     json::Tree tree;
     tree.parse(document);
@@ -103,8 +102,8 @@ TEST(Inferred, FormerLengthsAndRulesStayValid) {
   };
   protocol::CaptureSpec spec;
   spec.name = "a";
-  spec.bindings.push_back(
-      World::binding(with_code(R"({"type":"string","minLength":3,"maxLength":3,"enum":["abc","def"]})"), "/id"));
+  spec.bindings.push_back(World::binding(
+      with_code(R"({"type":"string","minLength":3,"maxLength":3,"enum":["abc","def"]})"), "/id"));
   world.store_applied(spec);
   world.catalog.collections["c"].write_schema_json =
       with_code(R"({"type":"string","minLength":5,"maxLength":5})");

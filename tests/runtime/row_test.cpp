@@ -111,13 +111,17 @@ TEST(RowReader, AllFieldsAmongManyOthers) {
 TEST(RowReader, WhetherScannedOrParsedTheRowIsTheSame) {
   protocol::SerPolicy generous;  // documents that may be cut are parsed
   generous.str_truncate_after = 1 << 20;
-  const std::vector<std::string> fields = {"_meta/uuid", "addr/city", "first tag", "id",   "flow_document",
-                                           "n",          "odd/name",  "tags",      "text", "flow_published_at"};
-  for (std::string_view json :
-       {document, std::string_view("{}"), std::string_view(R"({"id":-1})"), std::string_view(R"({"addr":{}})"),
-        std::string_view(R"({"addr":{"city":{"a":"}","b":["]"]}},"id":1e3,"n":null,"text":""})"),
-        std::string_view(R"({"addr":[1],"id":true,"n":false,"odd/name":18446744073709551615,"text":"a\"b\\"})"),
-        std::string_view(R"({"":0,"_meta":{"uuid":"66285dbc-543d-11ef-8801-69ef5bf77016"},"addr":{"a":1,"city":2},"tags":[],"z":{"id":9}})")})
+  const std::vector<std::string> fields = {
+      "_meta/uuid", "addr/city", "first tag", "id",   "flow_document",
+      "n",          "odd/name",  "tags",      "text", "flow_published_at"};
+  for (
+      std::string_view json :
+      {document, std::string_view("{}"), std::string_view(R"({"id":-1})"), std::string_view(R"({"addr":{}})"),
+       std::string_view(R"({"addr":{"city":{"a":"}","b":["]"]}},"id":1e3,"n":null,"text":""})"),
+       std::string_view(
+           R"({"addr":[1],"id":true,"n":false,"odd/name":18446744073709551615,"text":"a\"b\\"})"),
+       std::string_view(
+           R"({"":0,"_meta":{"uuid":"66285dbc-543d-11ef-8801-69ef5bf77016"},"addr":{"a":1,"city":2},"tags":[],"z":{"id":9}})")})
     for (std::size_t i = 0; i <= fields.size(); ++i) {
       std::vector<std::string> some(fields.begin(), fields.begin() + static_cast<std::ptrdiff_t>(i));
       EXPECT_EQ(row(some, json), row(some, json, generous)) << json;

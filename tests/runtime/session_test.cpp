@@ -216,54 +216,22 @@ TEST(Sessions, PatchesOfEachPhaseReachTheConnector) {
   });
 }
 
-// Breaks at every step at which something becomes durable, one after the other, and starts again.
-void break_at_each(CaptureScript script, Endpoint::Authority authority) {
-  for (int fail_at = 1;; ++fail_at) {
-    World world(script, authority);
-    int reached = 0;
-    std::string broken_at;
-    world.faults = [&](std::string_view point) {
-      static std::mutex mutex;  // points are reached on several threads
-      std::lock_guard lock(mutex);
-      ++reached;
-      if (reached < fail_at) return;
-      if (broken_at.empty()) broken_at = point;
-      throw Error(Error::Kind::transient, "broken");
-    };
-    run([&](Loop& loop) -> Task<> {
-      try {
-        World::Start start(world, loop);
-        co_await both(start);
-      } catch (const Error& e) {
-        EXPECT_STREQ(e.what(), "broken");
-      }
-    });
-    if (broken_at.empty()) {  // there is no such step
-      EXPECT_GT(fail_at, 20);
-      break;
-    }
-    SCOPED_TRACE(fmt::format("step {}: {}", fail_at, broken_at));
-    world.faults = {};
-    run([&](Loop& loop) -> Task<> {
-      World::Start start(world, loop);
-      co_await both(start);
-    });
-    ASSERT_EQ(world.counts(), testing::counts_of(script));
-  }
+void break_at_each_step(Endpoint::Authority authority) {
+  CaptureScript script;
+  script.transactions = 3;
+  script.bindings = 2;
+  testing::break_at_each(script, authority, true, [](World& world, Loop& loop, bool) -> Task<> {
+    World::Start start(world, loop);
+    co_await both(start);
+  });
 }
 
 TEST(Sessions, SurviveAFailureAtEveryStepWithARemoteAuthority) {
-  CaptureScript script;
-  script.transactions = 3;
-  script.bindings = 2;
-  break_at_each(script, Endpoint::Authority::remote);
+  break_at_each_step(Endpoint::Authority::remote);
 }
 
 TEST(Sessions, SurviveAFailureAtEveryStepWithARecoveryLog) {
-  CaptureScript script;
-  script.transactions = 3;
-  script.bindings = 2;
-  break_at_each(script, Endpoint::Authority::recovery);
+  break_at_each_step(Endpoint::Authority::recovery);
 }
 
 }  // namespace

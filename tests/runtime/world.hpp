@@ -1,6 +1,10 @@
 #pragma once
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -8,8 +12,10 @@
 #include "doubles.hpp"
 #include "sluice/async/loop.hpp"
 #include "sluice/base/bytes.hpp"
+#include "sluice/base/error.hpp"
 #include "sluice/runtime/capture_session.hpp"
 #include "sluice/runtime/materialize_session.hpp"
+#include "sluice/testing/run.hpp"
 #include "temporary_folder.hpp"
 
 namespace sluice::runtime::testing {
@@ -83,5 +89,41 @@ struct World {
 
 // Both tasks, until the materialization has everything.
 Task<> both(World::Start& start);
+
+// Breaks `attempt`, a coroutine of (World&, Loop&, bool broken), at every step at which something becomes
+// durable, each time in a new world, and then lets it go on unbroken: the endpoint must have what the script
+// says. With `for_good` what follows the step breaks, too, as if the process had died there.
+template <class Attempt>
+void break_at_each(const CaptureScript& script, Endpoint::Authority authority, bool for_good,
+                   Attempt attempt) {
+  for (int fail_at = 1;; ++fail_at) {
+    std::mutex mutex;  // points are reached on several threads
+    int reached = 0;
+    std::string broken_at;
+    World world(script, authority);
+    world.faults = [&](std::string_view point) {
+      std::lock_guard lock(mutex);
+      ++reached;
+      if (for_good ? reached < fail_at : reached != fail_at) return;
+      if (broken_at.empty()) broken_at = point;
+      throw Error(Error::Kind::transient, "broken");
+    };
+    sluice::testing::run([&](Loop& loop) -> Task<> {
+      try {
+        co_await attempt(world, loop, true);
+      } catch (const Error& e) {
+        EXPECT_STREQ(e.what(), "broken");
+      }
+    });
+    if (broken_at.empty()) {  // there is no such step
+      EXPECT_GT(fail_at, 20);
+      break;
+    }
+    SCOPED_TRACE(fmt::format("step {}: {}", fail_at, broken_at));
+    world.faults = {};
+    sluice::testing::run([&](Loop& loop) -> Task<> { co_await attempt(world, loop, false); });
+    ASSERT_EQ(world.counts(), counts_of(script));
+  }
+}
 
 }  // namespace sluice::runtime::testing

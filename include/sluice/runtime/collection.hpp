@@ -39,7 +39,7 @@ inline bool uses_inferred_schema(const CollectionDef& def) {
 }
 // The read schema of collections whose schema is to be inferred.
 std::string_view default_read_schema();
-// The write schema without `type`, `required` and `format` (flow://relaxed-write-schema).
+// The write schema without what only decides whether a value is valid (flow://relaxed-write-schema).
 std::string relax_schema(std::string_view write_schema);
 // The read schema with what its flow:// references mean bundled into $defs. `inferred` may be null.
 std::string bundle_read_schema(const CollectionDef& def, const std::string* inferred,
