@@ -1,12 +1,11 @@
+#include <utility>
+
 #include "escape.hpp"
 #include "sluice/base/short_text.hpp"
 #include "sluice/json/write.hpp"
 
 namespace sluice::json {
 namespace {
-
-// The decoded content is shorter than its source exactly when that holds escapes.
-bool is_plain(const Node& string) { return string.text.size() + 2 == string.raw.size(); }
 
 char* put_string(char* at, std::string_view text) {
   *at++ = '"';
@@ -30,10 +29,9 @@ bool is_plain_name(const Tree& tree, std::string_view name) {
 
 // A member that stands in the source as it should be written; empty if it does not.
 std::string_view as_written(const Tree& tree, const Node& member) {
-  bool plain = member.kind == Kind::string ? is_plain(member)
-                                           : member.kind != Kind::array && member.kind != Kind::object;
   std::string_view key = member.key;
-  if (!plain || member.raw.data() != key.data() + key.size() + 2 || !is_plain_name(tree, key)) return {};
+  if (!member.canonical || member.raw.data() != key.data() + key.size() + 2 || !is_plain_name(tree, key))
+    return {};
   return {key.data() - 1, key.size() + 3 + member.raw.size()};
 }
 
@@ -52,74 +50,66 @@ std::size_t Canonical::write(std::string& out, const Tree& tree, const Node& nod
   return marked_offset;
 }
 
+// Of text that is canonical as it stands.
+char* Canonical::copy(char* at, std::string_view source) {
+  const char* marked = marked_ ? marked_->raw.data() : nullptr;
+  if (marked >= source.data() && marked < source.data() + source.size())
+    marked_at_ = at + (marked - source.data());
+  return put(at, source);
+}
+
 char* Canonical::value(char* at, const Tree& tree, const Node& node) {
+  if (node.canonical) return copy(at, node.raw);
   if (&node == marked_) marked_at_ = at;
-  switch (node.kind) {
-    case Kind::object:
-      return object(at, tree, node);
-    case Kind::array: {
-      char before = '[';
-      for (const Node& child : tree.children(node)) {
-        *at++ = before;
-        at = value(at, tree, child);
-        before = ',';
-      }
-      return put(at, node.count == 0 ? "[]" : "]");
-    }
-    case Kind::string:
-      return is_plain(node) ? put(at, node.raw) : put_string(at, node.text);
-    default:
-      return put(at, node.raw);
+  if (node.kind == Kind::string) return put_string(at, node.text);
+  return node.kind == Kind::array ? array(at, tree, node) : object(at, tree, node);
+}
+
+char* Canonical::array(char* at, const Tree& tree, const Node& node) {
+  char before = '[';
+  for (const Node& child : tree.children(node)) {
+    *at++ = before;
+    at = value(at, tree, child);
+    before = ',';
   }
+  return put(at, node.count == 0 ? "[]" : "]");
 }
 
 char* Canonical::object(char* at, const Tree& tree, const Node& node) {
-  std::size_t base = order_.size();
-  append_members(order_, tree, node);
-  std::size_t end = order_.size();
+  std::string_view run;  // members to be copied as they stand, with the commas between them
   char before = '{';
-  for (std::size_t i = base; i < end; ++i) {
-    *at++ = before;
-    before = ',';
-    const Node& member = *order_[i].node;
-    std::string_view written = &member == marked_ ? std::string_view() : as_written(tree, member);
-    if (!written.empty()) {
-      at = put(at, written);
-      continue;
+  auto flush = [&] {
+    if (run.empty()) return;
+    *at++ = std::exchange(before, ',');
+    at = copy(at, run);
+    run = {};
+  };
+  auto write = [&](const Node& member) {
+    std::string_view written = as_written(tree, member);
+    if (!run.empty() && written.data() == run.data() + run.size() + 1) {
+      run = {run.data(), run.size() + 1 + written.size()};
+      return;
     }
+    flush();
+    run = written;
+    if (!written.empty()) return;
+    *at++ = std::exchange(before, ',');
     std::string_view name = member.key;
     at = is_plain_name(tree, name) ? put(at, {name.data() - 1, name.size() + 2}) : put_string(at, name);
     *at++ = ':';
     at = value(at, tree, member);
+  };
+  if (node.sorted) {
+    for (const Node& member : tree.children(node)) write(member);
+  } else {
+    std::size_t base = order_.size();
+    append_members(order_, tree, node);
+    std::size_t end = order_.size();
+    for (std::size_t i = base; i < end; ++i) write(*order_[i].node);
+    order_.resize(base);
   }
-  order_.resize(base);
-  return put(at, base == end ? "{}" : "}");
-}
-
-bool Canonical::holds(const Tree& tree) {
-  // Sorted throughout, and as long as its tokens are without space between them and without escapes.
-  std::size_t size = 0;
-  for (std::uint32_t i = 0; i < tree.size(); ++i) {
-    const Node& node = tree[i];
-    if (node.kind == Kind::string && !is_plain(node)) return false;
-    if (node.kind != Kind::array && node.kind != Kind::object) {
-      size += node.raw.size();
-      continue;
-    }
-    size += node.count + (node.count == 0 ? 2 : 1);  // brackets and commas
-    if (node.kind == Kind::array) continue;
-    std::string_view last;
-    std::uint64_t last_prefix = 0;
-    for (const Node& child : tree.children(node)) {
-      std::uint64_t prefix = text::prefix(child.key);
-      bool first = tree.index(child) == i + 1;
-      if (!first && (prefix < last_prefix || (prefix == last_prefix && child.key <= last))) return false;
-      size += child.key.size() + 3;
-      last = child.key;
-      last_prefix = prefix;
-    }
-  }
-  return size == tree.root().raw.size();
+  flush();
+  return put(at, node.count == 0 ? "{}" : "}");
 }
 
 void write_canonical(std::string& out, const Tree& tree, const Node& node) {

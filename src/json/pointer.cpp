@@ -28,7 +28,9 @@ std::string unescape(std::string_view token, std::string_view text) {
   return out;
 }
 
-const Node* item(const Tree& tree, const Node& array, const std::string& token) {
+}  // namespace
+
+const Node* item_at(const Tree& tree, const Node& array, std::string_view token) {
   std::uint32_t at = 0;
   auto [end, error] = std::from_chars(token.data(), token.data() + token.size(), at);
   bool leading_zero = token.size() > 1 && token[0] == '0';
@@ -38,8 +40,6 @@ const Node* item(const Tree& tree, const Node& array, const std::string& token) 
     if (at-- == 0) return &child;
   return nullptr;
 }
-
-}  // namespace
 
 Pointer::Pointer(std::string_view text) {
   if (text.empty()) return;
@@ -81,7 +81,7 @@ const Node* Pointer::find(const Tree& tree) const { return find(tree, tree.root(
 const Node* Pointer::find(const Tree& tree, const Node& from) const {
   const Node* node = &from;
   for (const std::string& token : tokens_) {
-    node = node->kind == Kind::array ? item(tree, *node, token) : tree.find(*node, token);
+    node = node->kind == Kind::array ? item_at(tree, *node, token) : tree.find(*node, token);
     if (!node) return nullptr;
   }
   return node;

@@ -147,6 +147,23 @@ const char* string_end(const char* at, const char* end) {
   return at < end ? at + 1 : nullptr;
 }
 
+// Behind the number or literal at `at`; null if no byte of another kind follows.
+const char* scalar_end(const char* at, const char* end) {
+#ifdef __x86_64__
+  for (; end - at >= 16; at += 16) {
+    __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+    auto equal = [&](char c) { return _mm_cmpeq_epi8(bytes, _mm_set1_epi8(c)); };
+    // Signed, so that bytes beyond ASCII end it, too.
+    __m128i space = _mm_cmplt_epi8(bytes, _mm_set1_epi8(' ' + 1));
+    __m128i found = _mm_or_si128(_mm_or_si128(space, equal(',')), _mm_or_si128(equal(']'), equal('}')));
+    auto mask = static_cast<unsigned>(_mm_movemask_epi8(found));
+    if (mask != 0) return at + std::countr_zero(mask);
+  }
+#endif
+  while (at < end && *at > ' ' && *at != ',' && *at != ']' && *at != '}') ++at;
+  return at < end ? at : nullptr;
+}
+
 }  // namespace
 
 namespace scan {
@@ -194,11 +211,12 @@ std::size_t ContainerEnd::feed(std::string_view piece) {
 const char* value_end(const char* at, const char* end) {
   if (at == end) return nullptr;
   if (*at == '"') return string_end(at + 1, end);
-  std::string_view text(at, static_cast<std::size_t>(end - at));
-  bool container = *at == '{' || *at == '[';
-  std::size_t size = container ? ContainerEnd(*at).feed(text)
-                               : text::find_any(text, 0, ',', ']', '}', ' ', '\t', '\r', '\n');
-  return size == npos || size == 0 ? nullptr : at + size;
+  if (*at == '{' || *at == '[') {
+    std::size_t size = ContainerEnd(*at).feed({at, static_cast<std::size_t>(end - at)});
+    return size == npos ? nullptr : at + size;
+  }
+  const char* behind = scalar_end(at, end);
+  return behind == at ? nullptr : behind;
 }
 
 }  // namespace sluice::json

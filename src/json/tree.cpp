@@ -79,9 +79,16 @@ struct Rejected {
 }  // namespace
 
 struct Tree::Impl {
+  // A container around the current value, and what is known of its children so far.
+  struct Open {
+    std::uint32_t node, last;  // its own and that of the last child
+    bool sorted, canonical;
+    std::uint64_t prefix;  // of the last name
+    std::size_t size;      // in canonical form
+  };
   ondemand::parser parser;
-  std::string padded;                         // the text and what simdjson may read beyond it
-  std::array<std::uint32_t, max_depth> open;  // containers around the current value
+  std::string padded;  // the text and what simdjson may read beyond it
+  std::array<Open, max_depth> open;
 };
 
 // Lays out the nodes in one walk over simdjson's tokens. simdjson has checked the encoding, that quotes pair
@@ -134,21 +141,21 @@ class Tree::Builder {
         return true;
       case '"': {
         std::string_view raw, text = string(token, raw);
-        add(key, text, raw, Kind::string);
+        complete(add(key, text, raw, Kind::string), is_plain(text, raw));
         return false;
       }
       case 't':
-        add(key, {}, literal(token, "true"), Kind::boolean).truth = true;
+        complete(add(key, {}, literal(token, "true"), Kind::boolean)).truth = true;
         return false;
       case 'f':
-        add(key, {}, literal(token, "false"), Kind::boolean);
+        complete(add(key, {}, literal(token, "false"), Kind::boolean));
         return false;
       case 'n':
-        add(key, {}, literal(token, "null"), Kind::null);
+        complete(add(key, {}, literal(token, "null"), Kind::null));
         return false;
       default: {
         std::string_view text = number(token);
-        add(key, text, text, Kind::number);
+        complete(add(key, text, text, Kind::number));
         return false;
       }
     }
@@ -163,9 +170,19 @@ class Tree::Builder {
     node.kind = kind;
     return node;
   }
+  // Without an escape, which is longer than what it stands for.
+  static bool is_plain(std::string_view text, std::string_view raw) { return text.size() + 2 == raw.size(); }
+  Node& complete(Node& node, bool canonical = true) {
+    node.canonical = canonical;
+    if (depth_ == 0) return node;
+    Impl::Open& parent = impl_.open[depth_ - 1];
+    parent.canonical &= canonical;
+    parent.size += node.raw.size();
+    return node;
+  }
   void open(std::string_view key, Kind kind, const char* token) {
     if (depth_ == max_depth) throw Rejected{"nested deeper than 1000 levels", token};
-    impl_.open[depth_++] = size();
+    impl_.open[depth_++] = {.node = size(), .last = 0, .sorted = true, .canonical = true, .prefix = 0, .size = 1};
     add(key, {}, source(token, token + 1), kind);
   }
   std::string_view literal(const char* token, std::string_view expected) const {
@@ -202,7 +219,8 @@ class Tree::Builder {
   // opened. False once the root is complete.
   bool another(bool fresh, std::string_view& key) {
     for (; depth_ > 0; fresh = false) {
-      Node& parent = nodes_[impl_.open[depth_ - 1]];
+      Impl::Open& open = impl_.open[depth_ - 1];
+      Node& parent = nodes_[open.node];
       const char* token = peek();
       bool object = parent.kind == Kind::object;
       if (*token == (object ? '}' : ']')) {
@@ -215,7 +233,9 @@ class Tree::Builder {
         take();
       }
       ++parent.count;
-      key = object ? member() : std::string_view();
+      ++open.size;  // the comma before it, or the bracket at the end
+      key = object ? member(open, fresh) : std::string_view();
+      open.last = size();
       return true;
     }
     return false;
@@ -223,15 +243,24 @@ class Tree::Builder {
   void close(Node& node, const char* token) {
     node.end = size();
     node.raw = {node.raw.data(), source(token, token + 1).data() + 1};
-    --depth_;
+    const Impl::Open& open = impl_.open[--depth_];
+    node.sorted = open.sorted;
+    // There is no space between its tokens if it is as long as they are.
+    complete(node, open.canonical && open.sorted && node.raw.size() == open.size + (node.count == 0));
   }
-  std::string_view member() {
+  std::string_view member(Impl::Open& object, bool first) {
     const char* token = take();
     std::string_view raw;
     if (*token != '"') throw Rejected{"a property name is missing", token};
     std::string_view name = string(token, raw);
     if (*peek() != ':') throw Rejected{"a colon is missing after a property name", peek()};
     take();
+    std::uint64_t prefix = text::prefix(name);
+    if (!first && prefix <= object.prefix && (prefix < object.prefix || name <= nodes_[object.last].key))
+      object.sorted = false;
+    object.prefix = prefix;
+    object.size += raw.size() + 1;
+    object.canonical &= is_plain(name, raw);
     return name;
   }
 
@@ -292,11 +321,15 @@ const Node* Tree::find(const Node& node, std::string_view name) const {
 std::uint32_t Tree::insert(std::uint32_t parent, std::string_view key, Kind kind, std::string_view raw) {
   std::uint32_t at = parent + 1;
   while (at < nodes_[parent].end && nodes_[at].key < key) at = nodes_[at].end;
-  for (std::uint32_t i = 0; i <= parent; ++i)
-    if (nodes_[i].end > parent) ++nodes_[i].end;  // encloses the new node
+  for (std::uint32_t i = 0; i <= parent; ++i) {
+    if (nodes_[i].end <= parent) continue;
+    ++nodes_[i].end;  // encloses the new node
+    nodes_[i].canonical = false;
+  }
+  if (at + 1 < nodes_[parent].end && nodes_[at].key == key) nodes_[parent].sorted = false;
   for (std::uint32_t i = at; i < size(); ++i) ++nodes_[i].end;
   ++nodes_[parent].count;
-  Node node{.key = key, .text = {}, .raw = raw, .end = at + 1, .kind = kind};
+  Node node{.key = key, .text = {}, .raw = raw, .end = at + 1, .kind = kind, .canonical = true};
   if (kind == Kind::string) node.text = raw.substr(1, raw.size() - 2);
   nodes_.insert(nodes_.begin() + at, node);
   inserted_bytes_ += key.size() + raw.size() + 4;
@@ -309,8 +342,12 @@ void Tree::erase(std::uint32_t at) {
   while (nodes_[parent].end < end) --parent;
   --nodes_[parent].count;
   nodes_.erase(nodes_.begin() + at, nodes_.begin() + end);
-  for (Node& node : nodes_)
-    if (node.end >= end) node.end -= removed;
+  for (std::uint32_t i = 0; i < size(); ++i) {
+    Node& node = nodes_[i];
+    if (node.end < end) continue;
+    node.end -= removed;
+    if (i < at) node.canonical = false;  // enclosed it
+  }
 }
 
 namespace {
@@ -323,15 +360,10 @@ std::strong_ordering order(const Member& a, const Member& b) {
 
 void append_members(std::vector<Member>& out, const Tree& tree, const Node& object) {
   std::size_t base = out.size();
-  bool in_order = true;
   out.resize(base + object.count);
   Member* next = out.data() + base;
-  for (const Node& child : tree.children(object)) {
-    *next = {text::prefix(child.key), &child};
-    in_order = in_order && (next == out.data() + base || order(next[-1], *next) < 0);
-    ++next;
-  }
-  if (in_order) return;
+  for (const Node& child : tree.children(object)) *next++ = {text::prefix(child.key), &child};
+  if (object.sorted) return;
   // Nodes lie in the order of the text, so their addresses tell which of equal names comes last.
   auto first = out.begin() + static_cast<std::ptrdiff_t>(base);
   std::sort(first, out.end(), [](const Member& a, const Member& b) {

@@ -440,8 +440,9 @@ Task<> CaptureSession::Impl::commit(Collected& transaction) {
   std::size_t target = 0;
   for (const auto& [name, bindings] : touched) {
     CollectionLog& log = *logs[bindings.front()];
-    auto turn = co_await log.begin();
-    write.add(log, std::move(turn), spec.bindings[bindings.front()].collection->ack_template_json);
+    const protocol::CollectionSpec& collection = *spec.bindings[bindings.front()].collection;
+    auto turn = co_await log.begin(collection.write_schema_json);
+    write.add(log, std::move(turn), collection.ack_template_json);
     for (std::size_t binding : bindings) write.bind(binding, target);
     ++target;
   }

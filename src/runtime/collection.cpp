@@ -330,6 +330,13 @@ std::vector<std::string> check_collection(const CollectionDef& def) {
   return warnings;
 }
 
+bool admits_captured(const protocol::CollectionSpec& spec) {
+  if (effective_schema(spec) == spec.write_schema_json) return true;
+  Value read = Value::of_json(spec.read_schema_json);
+  read.erase("$defs");
+  return to_json(read) == default_read_schema();
+}
+
 const Projection* find_projection(const protocol::CollectionSpec& spec, std::string_view field) {
   auto found = std::lower_bound(spec.projections.begin(), spec.projections.end(), field,
                                 [](const Projection& p, std::string_view f) { return p.field < f; });

@@ -53,7 +53,7 @@ CollectionLog::CollectionLog(Executor executor, StateStore& store, const std::fi
       grown_(executor),
       released_(executor) {
   taken_ = true;
-  Transaction recovery(*this);
+  Transaction recovery(*this, {});
   recovery.restore();
   recovery.publish();
 }
@@ -62,10 +62,10 @@ CollectionLog::~CollectionLog() = default;
 
 const std::filesystem::path& CollectionLog::path() const { return tail_->path; }
 
-Task<std::unique_ptr<CollectionLog::Transaction>> CollectionLog::begin() {
+Task<std::unique_ptr<CollectionLog::Transaction>> CollectionLog::begin(std::string write_schema) {
   while (taken_) co_await released_.wait();
   taken_ = true;
-  co_return std::make_unique<Transaction>(*this);
+  co_return std::make_unique<Transaction>(*this, std::move(write_schema));
 }
 
 namespace {
@@ -84,7 +84,8 @@ void CollectionLog::schema_changed() {
   grown_.notify_all();
 }
 
-CollectionLog::Transaction::Transaction(CollectionLog& log) : log_(log) {}
+CollectionLog::Transaction::Transaction(CollectionLog& log, std::string write_schema)
+    : log_(log), write_schema_(std::move(write_schema)), first_(log.published_) {}
 
 CollectionLog::Transaction::~Transaction() {
   log_.tail_->file.reset();
@@ -96,7 +97,10 @@ CollectionLog::Transaction::~Transaction() {
 void CollectionLog::Transaction::restore() {
   Tail& tail = *log_.tail_;
   tail.file.emplace(tail.path, File::Mode::create);
-  if (tail.clean) return;
+  if (tail.clean) {
+    first_ = tail.end;
+    return;
+  }
   tail.position = log_.store_.log_position(log_.collection_);
   std::uint64_t size = tail.file->size();
   if (size < tail.position.length)
@@ -110,6 +114,7 @@ void CollectionLog::Transaction::restore() {
   tail.text = tail.position.acknowledgement;
   tail.flush();
   tail.clean = true;
+  first_ = tail.end;
   reach(log_.faults_, "after log restore");
 }
 
@@ -154,6 +159,9 @@ void CollectionLog::Transaction::acknowledge() {
 
 void CollectionLog::Transaction::publish() {
   SLUICE_CHECK(log_.tail_->clean);
+  // What stands before its documents and was not published is of a turn that failed.
+  if (first_ != log_.published_ || write_schema_ != log_.valid_.schema)
+    log_.valid_ = {std::move(write_schema_), first_};
   log_.published_ = log_.tail_->end;
   log_.grown_.notify_all();
 }

@@ -14,6 +14,7 @@
 #include "sluice/base/error.hpp"
 #include "sluice/base/text.hpp"
 #include "sluice/data/packed.hpp"
+#include "sluice/json/locations.hpp"
 #include "sluice/json/write.hpp"
 #include "sluice/runtime/inference.hpp"
 #include "sluice/runtime/uuid.hpp"
@@ -138,7 +139,8 @@ class Workshop {
       Validator validator(binding.schema);
       std::optional<Validator> former;
       if (binding.former) former.emplace(*binding.former);
-      bindings_.push_back({std::move(binding), std::move(validator), std::move(former), {}});
+      json::Locations key(binding.key);
+      bindings_.push_back({std::move(binding), std::move(validator), std::move(former), std::move(key), {}});
     }
   }
 
@@ -162,6 +164,14 @@ class Workshop {
   // Its canonical text, in the parsed text itself or in a buffer that the next fold or call overwrites.
   DocumentView text(const json::Node* uuid);
 
+  // Is there nothing to do for a valid document that is not folded?
+  bool may_stay_unread(std::uint32_t index) const {
+    const CombineBinding& binding = bindings_[index].spec;
+    return !binding.placeholder && !binding.inference && !binding.schema.redacts();
+  }
+  // The key of a canonical document. False if the document has to be parsed.
+  bool scan_key(std::uint32_t binding, std::string_view json, std::string& out);
+
   // Folds the parsed document, of which `annotations` are, into `left`. Nothing if they do not associate.
   std::optional<Fold> fold_parsed(std::uint32_t binding, std::string_view left, const Outcome& annotations,
                                   Mode mode, std::string& out);
@@ -177,10 +187,10 @@ class Workshop {
     CombineBinding spec;
     Validator validator;
     std::optional<Validator> former;
+    json::Locations key;
     std::optional<NameCheck> names;  // from the first document on
   };
-  const json::Node* place_placeholder(std::uint32_t binding);
-  std::size_t find_splice();
+  void pack_missing(const CombineBinding& spec, std::size_t location, std::string& out);
   [[noreturn]] void fail_validation(Binding& binding);
   void redact(Binding& binding, Held& held, const Outcome& outcome);
   std::uint32_t find_placeholder(const Binding& binding, const Held& held);
@@ -190,8 +200,6 @@ class Workshop {
   json::Tree tree_, default_;
   json::Canonical canonical_;
   std::string scratch_;
-  std::size_t splice_ = npos;  // where the placeholder goes in a text that is canonical without it
-  static constexpr std::size_t npos = std::string_view::npos;
 };
 
 void Workshop::parse(std::uint32_t binding, std::string_view json) {
@@ -245,26 +253,6 @@ void Workshop::fail_validation(Binding& binding) {
 }
 
 const json::Node* Workshop::insert_placeholder(std::uint32_t binding) {
-  splice_ = find_splice();
-  return place_placeholder(binding);
-}
-
-// Documents of our own captures are canonical, so that the placeholder only has to be put between two of the
-// members of /_meta.
-std::size_t Workshop::find_splice() {
-  const json::Node* meta = tree_.find(tree_.root(), "_meta");
-  if (!meta || meta->kind != json::Kind::object || meta->count == 0 || !canonical_.holds(tree_)) return npos;
-  const char* at = meta->raw.data() + meta->raw.size() - 1;
-  for (const json::Node& member : tree_.children(*meta)) {
-    if (member.key == "uuid") return npos;
-    if (member.key < "uuid") continue;
-    at = member.key.data() - 1;
-    break;
-  }
-  return static_cast<std::size_t>(at - tree_.root().raw.data());
-}
-
-const json::Node* Workshop::place_placeholder(std::uint32_t binding) {
   if (tree_.root().kind != json::Kind::object)
     throw Error(Error::Kind::config, fmt::format("{} document is no object: {}", bindings_[binding].spec.name,
                                                  text::cut_utf8(tree_.root().raw, shown_bytes)));
@@ -276,7 +264,7 @@ const json::Node* Workshop::place_placeholder(std::uint32_t binding) {
                     bindings_[binding].spec.name, text::cut_utf8(meta->raw, shown_bytes)));
   if (meta && meta->kind == json::Kind::null) {
     tree_.erase(tree_.index(*meta));
-    return place_placeholder(binding);
+    return insert_placeholder(binding);
   }
   std::uint32_t at = meta ? tree_.index(*meta) : tree_.insert(0, "_meta", json::Kind::object, "{}");
   while (const json::Node* uuid = tree_.find(tree_[at], "uuid")) tree_.erase(tree_.index(*uuid));
@@ -287,27 +275,38 @@ void Workshop::pack_key(std::uint32_t binding, std::string& out) {
   const CombineBinding& spec = bindings_[binding].spec;
   out.clear();
   for (std::size_t i = 0; i < spec.key.size(); ++i) {
-    const json::Node* node = spec.key[i].find(tree_);
-    if (!node && i < spec.defaults.size() && !spec.defaults[i].empty()) {
-      default_.parse(spec.defaults[i]);
-      data::pack(out, default_, &default_.root());
-    } else {
+    if (const json::Node* node = spec.key[i].find(tree_))
       data::pack(out, tree_, node);
-    }
+    else
+      pack_missing(spec, i, out);
   }
 }
 
-DocumentView Workshop::text(const json::Node* uuid) {
-  if (!uuid && canonical_.holds(tree_)) return {tree_.root().raw};
-  scratch_.clear();
-  if (uuid && splice_ != npos) {
-    std::string_view source = tree_.root().raw;
-    bool last = source[splice_] == '}';
-    scratch_.append(source, 0, splice_).append(last ? R"(,"uuid":)" : R"("uuid":)");
-    auto at = static_cast<std::uint32_t>(scratch_.size() + 1);
-    scratch_.append(placeholder_json).append(last ? "" : ",").append(source, splice_);
-    return {scratch_, at};
+void Workshop::pack_missing(const CombineBinding& spec, std::size_t location, std::string& out) {
+  if (location >= spec.defaults.size() || spec.defaults[location].empty()) return data::pack_null(out);
+  default_.parse(spec.defaults[location]);
+  data::pack(out, default_, &default_.root());
+}
+
+bool Workshop::scan_key(std::uint32_t index, std::string_view json, std::string& out) {
+  Binding& binding = bindings_[index];
+  if (!binding.key.scan(json)) return false;
+  out.clear();
+  for (std::size_t i = 0; i < binding.key.size(); ++i) {
+    const json::Node* node = binding.key[i];
+    if (!node)
+      pack_missing(binding.spec, i, out);
+    else if (node->kind == json::Kind::array || node->kind == json::Kind::object)
+      data::pack_json(out, node->raw);
+    else
+      data::pack(out, tree_, node);
   }
+  return true;
+}
+
+DocumentView Workshop::text(const json::Node* uuid) {
+  if (tree_.root().canonical) return {tree_.root().raw};
+  scratch_.clear();
   std::size_t at = canonical_.write(scratch_, tree_, tree_.root(), uuid);
   return {scratch_, uuid ? static_cast<std::uint32_t>(at + 1) : 0};
 }
@@ -451,7 +450,9 @@ struct Combiner::Impl {
         fan_in(runs_at_once(budget_bytes)),
         folder(std::move(f)) {}
 
+  void check(std::uint32_t binding, std::string_view json) const;
   std::string_view add(std::uint32_t binding, std::string_view json, bool front);
+  std::string_view add_valid(std::uint32_t binding, std::string_view json);
   void add_to(CombineTable::Entry& entry, const Outcome& outcome, const json::Node* uuid);
   void spill();
   void merge_newest(std::size_t count);
@@ -473,11 +474,15 @@ struct Combiner::Impl {
   Combined out;
 };
 
-std::string_view Combiner::Impl::add(std::uint32_t binding, std::string_view json, bool front) {
+void Combiner::Impl::check(std::uint32_t binding, std::string_view json) const {
   SLUICE_CHECK(!draining && binding < workshop.size());
   if (json.size() > most_document_bytes)
     throw Error(Error::Kind::config, fmt::format("{} document has {} bytes, more than 1 GiB",
                                                  workshop[binding].name, json.size()));
+}
+
+std::string_view Combiner::Impl::add(std::uint32_t binding, std::string_view json, bool front) {
+  check(binding, json);
   workshop.parse(binding, json);
   const json::Node* uuid =
       workshop[binding].placeholder && !front ? workshop.insert_placeholder(binding) : nullptr;
@@ -491,6 +496,18 @@ std::string_view Combiner::Impl::add(std::uint32_t binding, std::string_view jso
     workshop.observe(binding);
     add_to(table.entry(binding, key), outcome, uuid);
   }
+  if (table.bytes() >= limit) spill();
+  return key;
+}
+
+// What folds is validated then, which finds its annotations; a document that stays alone needs none.
+std::string_view Combiner::Impl::add_valid(std::uint32_t binding, std::string_view json) {
+  check(binding, json);
+  if (!workshop.may_stay_unread(binding) || !workshop.scan_key(binding, json, key))
+    return add(binding, json, false);
+  CombineTable::Entry& entry = table.entry(binding, key);
+  if (entry.last != entry.first) return add(binding, json, false);
+  table.append(entry, {json});
   if (table.bytes() >= limit) spill();
   return key;
 }
@@ -589,6 +606,9 @@ Combiner& Combiner::operator=(Combiner&&) noexcept = default;
 
 std::string_view Combiner::add(std::uint32_t binding, std::string_view json, bool front) {
   return impl_->add(binding, json, front);
+}
+std::string_view Combiner::add_valid(std::uint32_t binding, std::string_view json) {
+  return impl_->add_valid(binding, json);
 }
 void Combiner::finish() { impl_->finish(); }
 const Combined* Combiner::next() { return impl_->next(); }

@@ -11,6 +11,7 @@
 #include "sluice/async/scope.hpp"
 #include "sluice/base/error.hpp"
 #include "sluice/runtime/apply.hpp"
+#include "sluice/runtime/collection.hpp"
 #include "sluice/runtime/connector_state.hpp"
 #include "sluice/runtime/log_reader.hpp"
 #include "sluice/runtime/row.hpp"
@@ -53,6 +54,7 @@ struct Source {
         reader(l.path(), resume),
         filter(binding),
         values(*binding.collection, binding.field_selection->values, binding.ser_policy),
+        write_schema(admits_captured(*binding.collection) ? binding.collection->write_schema_json : ""),
         delta(binding.delta_updates),
         has_document(!binding.field_selection->document.empty()),
         priority(binding.priority),
@@ -66,6 +68,7 @@ struct Source {
   LogReader reader;
   SourceFilter filter;
   RowReader values;
+  std::string write_schema;  // documents that are valid for it can be read; empty if that is not known
   bool delta, has_document;
   std::uint32_t priority;
   std::uint64_t offset;                   // read so far, as the loop sees it
@@ -97,7 +100,7 @@ struct Transaction {
 
 // On the pool: reads a piece of committed documents; the keys to load are added to `keys`.
 LogReader::Scan read_piece(Source* source, Transaction* transaction, Batch* keys, std::uint32_t binding,
-                           std::uint64_t limit, bool always_load) {
+                           std::uint64_t limit, std::uint64_t valid_from, bool always_load) {
   LogReader::Scan scan = LogReader::Scan::found;
   if (source->reader.at_boundary()) scan = source->reader.scan(limit);
   for (std::size_t bytes = 0; scan == LogReader::Scan::found && bytes < piece_bytes;) {
@@ -105,7 +108,9 @@ LogReader::Scan read_piece(Source* source, Transaction* transaction, Batch* keys
     if (!document) break;
     bytes += document->size();
     if (!source->filter.takes(*document)) continue;
-    std::string_view key = transaction->combiner->add(binding, *document, false);
+    Combiner& combiner = *transaction->combiner;
+    bool valid = source->reader.offset() - document->size() - 1 >= valid_from;
+    std::string_view key = valid ? combiner.add_valid(binding, *document) : combiner.add(binding, *document);
     transaction->stats[binding].right.add(document->size());
     if (!source->delta && (always_load || key <= source->prev_max) && transaction->loads.insert(binding, key))
       keys->add(key, binding);
@@ -134,22 +139,21 @@ void finish_combining(Transaction* transaction) { transaction->combiner->finish(
 // On the pool: the next store requests; empty at the end.
 StoreBatch drain_piece(Transaction* transaction, std::vector<std::unique_ptr<Source>>* sources) {
   StoreBatch batch;
-  std::string values, stored;
+  batch.reserve(std::min(piece_bytes + piece_bytes / 8, 2 * transaction->combiner->bytes()), 0);
+  std::string values;
   while (!transaction->drained && batch.bytes() < piece_bytes) {
     const Combined* document = transaction->combiner->next();
     transaction->drained = !document;
     if (!document) break;
     Source& source = *(*sources)[document->binding];
     values.clear();
-    stored.clear();
     source.values.read(document->json);
     source.values.pack(values);
-    if (source.has_document) source.values.document(stored);
     StoreBatch::Document store;
     store.binding = document->binding;
     store.key_packed = document->key;
     store.values_packed = values;
-    store.doc = stored;
+    if (source.has_document) store.doc = source.values.document();
     store.exists = document->front;
     store.is_delete = document->deleted;
     batch.add(store);
@@ -444,7 +448,8 @@ Task<> MaterializeSession::Impl::read(std::size_t binding, Writer<MaterializeInp
   {
     Mutex::Guard guard = co_await combining.lock();
     scan = co_await on_cpu(context.cpu, read_piece, &source, transaction.get(), &keys,
-                           static_cast<std::uint32_t>(binding), limit, opened->disable_load_optimization);
+                           static_cast<std::uint32_t>(binding), limit, source.log.valid_from(source.write_schema),
+                           opened->disable_load_optimization);
     crowded = is_crowded(*transaction);
   }
   source.at_boundary = source.reader.at_boundary();

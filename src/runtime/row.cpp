@@ -2,16 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <charconv>
-#include <cstring>
 #include <limits>
 
 #include "sluice/base/error.hpp"
-#include "sluice/base/short_text.hpp"
 #include "sluice/base/text.hpp"
 #include "sluice/data/packed.hpp"
-#include "sluice/json/scan.hpp"
 #include "sluice/json/write.hpp"
 #include "sluice/runtime/uuid.hpp"
 
@@ -101,142 +96,21 @@ bool Truncation::value(std::string& out, const json::Tree& tree, const Node& nod
 
 RowReader::RowReader(const protocol::CollectionSpec& collection, const std::vector<std::string>& fields,
                      const std::optional<protocol::SerPolicy>& policy)
-    : truncation_(policy), scanned_(fields.size()), found_(fields.size()) {
-  for (const std::string& field : fields) {
-    sources_.emplace_back(projection_of(collection, field));
-    plant(root_, sources_.back().location.tokens(), 0, sources_.size() - 1);
-  }
-}
-
-void RowReader::plant(Place& from, const std::vector<std::string>& tokens, std::size_t depth,
-                      std::size_t field) {
-  if (depth == tokens.size()) {
-    from.fields.push_back(field);
-    return;
-  }
-  auto earlier = [](const Place& place, const std::string& name) { return place.name < name; };
-  auto child = std::lower_bound(from.children.begin(), from.children.end(), tokens[depth], earlier);
-  if (child == from.children.end() || child->name != tokens[depth]) {
-    child = from.children.insert(child, Place());
-    child->name = tokens[depth];
-  }
-  plant(*child, tokens, depth + 1, field);
+    : truncation_(policy) {
+  std::vector<json::Pointer> locations;
+  for (const std::string& field : fields)
+    locations.push_back(sources_.emplace_back(projection_of(collection, field)).location);
+  values_ = json::Locations(locations);
 }
 
 void RowReader::read(std::string_view document) {
   document_ = document;
-  std::fill(found_.begin(), found_.end(), nullptr);
-  if (!truncation_.active() && scan(document)) return;
-  std::fill(found_.begin(), found_.end(), nullptr);
+  if (!truncation_.active() && values_.scan(document)) return;
   tree_.parse(document);
-  find(root_, tree_.root());
+  values_.find(tree_);
   if (!truncation_.active()) return;
   cut_.clear();
   document_cut_ = truncation_.write(cut_, tree_, tree_.root());
-}
-
-// False if the text does not have the form that can be read without decoding and without looking back: there
-// are escapes, or a field lies within an array.
-bool RowReader::scan(std::string_view document) {
-  scanned_count_ = 0;
-  if (document.empty() || std::memchr(document.data(), '\\', document.size())) return false;
-  return scan_value(&root_, document.data(), document.data() + document.size()) != nullptr;
-}
-
-namespace {
-
-Kind kind_at(char first) {
-  switch (first) {
-    case '{':
-      return Kind::object;
-    case '[':
-      return Kind::array;
-    case '"':
-      return Kind::string;
-    case 't':
-    case 'f':
-      return Kind::boolean;
-    case 'n':
-      return Kind::null;
-    default:
-      return Kind::number;
-  }
-}
-
-}  // namespace
-
-// Behind the value at `at`; null if the document has to be parsed. `place` is where fields of it are wanted,
-// or null.
-const char* RowReader::scan_value(const Place* place, const char* at, const char* end) {
-  if (at == end) return nullptr;
-  Kind kind = kind_at(*at);
-  bool within = place && !place->children.empty();
-  if (within && kind == Kind::array) return nullptr;
-  const char* behind =
-      within && kind == Kind::object ? scan_object(*place, at, end) : json::value_end(at, end);
-  if (!behind || !place || place->fields.empty()) return behind;
-  Node& node = scanned_[scanned_count_++];
-  node.kind = kind;
-  node.truth = *at == 't';
-  node.raw = {at, static_cast<std::size_t>(behind - at)};
-  node.text = kind == Kind::string ? node.raw.substr(1, node.raw.size() - 2) : node.raw;
-  for (std::size_t field : place->fields) found_[field] = &node;
-  return behind;
-}
-
-// Both sides ascend by name.
-const char* RowReader::scan_object(const Place& place, const char* at, const char* end) {
-  auto wanted = place.children.begin(), last = place.children.end();
-  if (end - at >= 2 && at[1] == '}') return at + 2;
-  do {
-    const char* name = ++at;
-    if (at == end || *name != '"') return nullptr;
-    at = json::value_end(name, end);
-    if (!at || at == end) return nullptr;
-    std::string_view key(name + 1, static_cast<std::size_t>(at - name - 2));
-    bool here = wanted != last && text::same(wanted->name, key);
-    while (!here && wanted != last && wanted->name < key) {
-      ++wanted;
-      here = wanted != last && text::same(wanted->name, key);
-    }
-    at = scan_value(here ? &*wanted : nullptr, at + 1, end);
-    wanted += here;
-  } while (at && at != end && *at == ',');
-  return at && at != end && *at == '}' ? at + 1 : nullptr;
-}
-
-void RowReader::find(const Place& place, const Node& node) {
-  for (std::size_t field : place.fields) found_[field] = &node;
-  if (place.children.empty()) return;
-  if (node.kind == Kind::object)
-    find_members(place, node);
-  else if (node.kind == Kind::array)
-    find_items(place, node);
-}
-
-// Both sides ascend by name.
-void RowReader::find_members(const Place& place, const Node& node) {
-  auto wanted = place.children.begin();
-  for (const Node& member : tree_.children(node)) {
-    if (!text::same(wanted->name, member.key)) {
-      while (wanted->name < member.key)
-        if (++wanted == place.children.end()) return;
-      if (wanted->name != member.key) continue;
-    }
-    find(*wanted, member);
-    if (++wanted == place.children.end()) return;
-  }
-}
-
-void RowReader::find_items(const Place& place, const Node& node) {
-  for (const Place& wanted : place.children) {
-    std::size_t index = 0, at = 0;
-    const char* end = wanted.name.data() + wanted.name.size();
-    auto [rest, error] = std::from_chars(wanted.name.data(), end, index);
-    if (error != std::errc() || rest != end || index >= node.count) continue;
-    for (const Node& item : tree_.children(node))
-      if (at++ == index) find(wanted, item);
-  }
 }
 
 void RowReader::pack(std::string& out) {
@@ -259,7 +133,7 @@ bool RowReader::pack_field(std::string& out, std::size_t field) const {
     data::pack(out, false);
     return false;
   }
-  const Node* node = found_[field];
+  const Node* node = values_[field];
   if (!node) {
     out += source.absent;
     return false;
@@ -291,10 +165,6 @@ bool RowReader::pack_value(std::string& out, const Node& node) const {
   }
   data::pack(out, tree_, &node);
   return false;
-}
-
-void RowReader::document(std::string& out) {
-  out += truncation_.active() ? std::string_view(cut_) : document_;
 }
 
 }  // namespace sluice::runtime

@@ -660,6 +660,7 @@ void Properties::build(std::vector<Slot> slots) {
   slots_ = std::move(slots);
   for (std::size_t i = 0; i < slots_.size() && i < 64; ++i)
     required_mask_ |= std::uint64_t{slots_[i].required} << i;
+  for (Slot& slot : slots_) slot.prefix = text::prefix(slot.name);
   std::size_t size = 8;
   while (size < 2 * slots_.size()) size *= 2;
   table_.assign(size, 0);
@@ -680,6 +681,7 @@ Schema Schema::compile(std::string_view json, const Resolver& resolver) {
 }
 
 const std::string& Schema::text() const { return model_->documents.front().text; }
+bool Schema::redacts() const { return model_->redacts; }
 const std::vector<std::string>& Schema::warnings() const { return model_->warnings; }
 
 }  // namespace sluice::runtime

@@ -376,19 +376,29 @@ class Evaluation {
   bool known_properties(const Properties& known, const Node& node, std::uint32_t at) {
     bool ok = true;
     std::uint64_t seen = 0;
-    std::size_t guess = 0;
+    const std::vector<Properties::Slot>& slots = known.slots();
+    std::size_t next = 0;  // the slot after the one found last
     for (std::uint32_t i = at + 1; i < node.end; i = tree_[i].end) {
       const Node& child = tree_[i];
-      std::size_t slot = known.find(child.key, guess);
-      if (slot == Properties::none) continue;
-      guess = slot + 1;
+      std::size_t slot = next;
+      if (node.sorted) {
+        std::uint64_t prefix = text::prefix(child.key);
+        while (slot < slots.size() && slots[slot].before(child.key, prefix)) ++slot;
+        next = slot;
+        if (slot == slots.size()) break;
+        if (!slots[slot].is(child.key, prefix)) continue;
+      } else {
+        slot = known.find(child.key, next);
+        if (slot == Properties::none) continue;
+      }
+      next = slot + 1;
       seen |= std::uint64_t{1} << slot;
-      if (const Sub* sub = known.slots()[slot].sub) require(ok, [&] { return property(*sub, child, i); });
+      if (const Sub* sub = slots[slot].sub) require(ok, [&] { return property(*sub, child, i); });
       if (!explaining && !ok) return false;
     }
     if (known.required_mask() & ~seen)
-      for (std::size_t slot = 0; slot < known.slots().size(); ++slot)
-        if (known.slots()[slot].required && !(seen >> slot & 1)) ok = missing(known.slots()[slot].name);
+      for (std::size_t slot = 0; slot < slots.size(); ++slot)
+        if (slots[slot].required && !(seen >> slot & 1)) ok = missing(slots[slot].name);
     return ok;
   }
   bool property(const Sub& sub, const Node& child, std::uint32_t i) {

@@ -69,6 +69,14 @@ class Properties {
     std::string_view name;
     const Sub* sub = nullptr;
     bool required = false;
+    std::uint64_t prefix = 0;  // of the name; set by build()
+
+    bool is(std::string_view other, std::uint64_t other_prefix) const {
+      return prefix == other_prefix && text::same(name, other);
+    }
+    bool before(std::string_view other, std::uint64_t other_prefix) const {
+      return prefix != other_prefix ? prefix < other_prefix : name < other;
+    }
   };
   static constexpr std::size_t none = static_cast<std::size_t>(-1);
 

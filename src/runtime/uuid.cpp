@@ -31,14 +31,17 @@ struct HexTable {
 constexpr HexTable hex_table;
 
 // Negative if one of the digits is none.
-std::int64_t read_hex(const char* text, int digits) {
+template <int digits>
+std::int64_t read_hex(const char* text) {
   std::int64_t value = 0;
+  int all = 0;
+#pragma GCC unroll 12
   for (int i = 0; i < digits; ++i) {
     int digit = hex_table.values[static_cast<unsigned char>(text[i])];
-    if (digit < 0) return -1;
-    value = value << 4 | digit;
+    all |= digit;
+    value = value << 4 | (digit & 15);
   }
-  return value;
+  return all < 0 ? -1 : value;
 }
 
 }  // namespace
@@ -66,9 +69,9 @@ void write_uuid(const Uuid& uuid, char* out) {
 std::optional<Uuid> parse_uuid(std::string_view text) {
   if (text.size() != uuid_length) return std::nullopt;
   if (text[8] != '-' || text[13] != '-' || text[18] != '-' || text[23] != '-') return std::nullopt;
-  std::int64_t low = read_hex(text.data(), 8), middle = read_hex(text.data() + 9, 4);
-  std::int64_t high = read_hex(text.data() + 14, 4), sequence = read_hex(text.data() + 19, 4);
-  std::int64_t node = read_hex(text.data() + 24, 12);
+  std::int64_t low = read_hex<8>(text.data()), middle = read_hex<4>(text.data() + 9);
+  std::int64_t high = read_hex<4>(text.data() + 14), sequence = read_hex<4>(text.data() + 19);
+  std::int64_t node = read_hex<12>(text.data() + 24);
   if ((low | middle | high | sequence | node) < 0 || high >> 12 != 1) return std::nullopt;
   Uuid uuid;
   uuid.clock = static_cast<std::uint64_t>(high & 0xfff) << 52 | static_cast<std::uint64_t>(middle) << 36 |

@@ -153,10 +153,8 @@ TEST(RowReader, ThePolicyCutsTheStoredDocument) {
   policy.array_truncate_after = 1;
   RowReader reader(spec, {"id"}, policy);
   reader.read(document);
-  std::string out;
-  reader.document(out);
   EXPECT_EQ(
-      out,
+      reader.document(),
       R"({"_meta":{"uuid":"66285dbc-543d-11ef-8801-69ef5bf77016"},"addr":{"city":"Bonn"},"id":3,"odd/name":1.5,"tags":["a"],"text":"äöü"})");
 }
 
@@ -164,9 +162,7 @@ TEST(RowReader, WithoutAPolicyTheDocumentIsStoredAsItIs) {
   CollectionSpec spec = collection();
   RowReader reader(spec, {"id"}, protocol::SerPolicy());
   reader.read(document);
-  std::string out;
-  reader.document(out);
-  EXPECT_EQ(out, document);
+  EXPECT_EQ(reader.document(), document);
 }
 
 }  // namespace

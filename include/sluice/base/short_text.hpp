@@ -33,10 +33,16 @@ inline bool same(std::string_view a, std::string_view b) {
 inline std::uint64_t prefix(std::string_view text) {
   if constexpr (std::endian::native == std::endian::little) {
     if (text.size() >= 8) return __builtin_bswap64(load<std::uint64_t>(text.data()));
-    if (text.size() >= 4) {  // both ends, which overlap
+    // Both ends, which overlap.
+    if (text.size() >= 4) {
       std::uint64_t first = __builtin_bswap32(load<std::uint32_t>(text.data()));
       std::uint64_t last = __builtin_bswap32(load<std::uint32_t>(text.data() + text.size() - 4));
       return first << 32 | last << 8 * (8 - text.size());
+    }
+    if (text.size() >= 2) {
+      std::uint64_t first = __builtin_bswap16(load<std::uint16_t>(text.data()));
+      auto last = static_cast<unsigned char>(text.back());
+      return first << 48 | std::uint64_t{last} << 8 * (8 - text.size());
     }
   }
   std::uint64_t value = 0;

@@ -27,6 +27,9 @@ class Pointer {
   std::vector<std::string> tokens_;
 };
 
+// The item of `array` that a token of a pointer selects, or null.
+const Node* item_at(const Tree& tree, const Node& array, std::string_view token);
+
 // Extends the text of a pointer by one token, escaped.
 void append_token(std::string& pointer, std::string_view token);
 

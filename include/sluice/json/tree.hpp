@@ -20,7 +20,9 @@ struct Node {
   std::uint32_t end = 0;
   std::uint32_t count = 0;  // children of a container
   Kind kind = Kind::null;
-  bool truth = false;  // booleans
+  bool truth = false;      // booleans
+  bool sorted = false;     // objects: the names of the members ascend, none twice
+  bool canonical = false;  // `raw` is what Canonical would write; never so if there are escapes
 };
 
 // A flat parse of one JSON document, reused from document to document without allocation once warm.

@@ -49,11 +49,11 @@ class Canonical {
  public:
   // Appends. Returns where in `out` the text of `marked`, a node within `node`, begins; npos without.
   std::size_t write(std::string& out, const Tree& tree, const Node& node, const Node* marked = nullptr);
-  // Is the parsed text of the root already canonical? May say no to a text that holds escapes.
-  bool holds(const Tree& tree);
 
  private:
   char* value(char* at, const Tree& tree, const Node& node);
+  char* copy(char* at, std::string_view source);
+  char* array(char* at, const Tree& tree, const Node& node);
   char* object(char* at, const Tree& tree, const Node& node);
   std::vector<Member> order_;  // a stack: the members of the objects being written
   const Node* marked_ = nullptr;

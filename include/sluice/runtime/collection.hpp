@@ -56,6 +56,9 @@ std::vector<std::string> check_collection(const CollectionDef& def);
 inline const std::string& effective_schema(const protocol::CollectionSpec& spec) {
   return spec.read_schema_json.empty() ? spec.write_schema_json : spec.read_schema_json;
 }
+// Is a document valid for that schema because it was for the write schema when it was captured? So it is if
+// both are one, and if the schema is inferred of what is captured.
+bool admits_captured(const protocol::CollectionSpec& spec);
 const protocol::Projection* find_projection(const protocol::CollectionSpec& spec, std::string_view field);
 
 // Why values of the shape cannot be part of a key; empty if they can.

@@ -42,13 +42,20 @@ class CollectionLog {
   std::uint64_t published(std::uint64_t epoch) const {
     return epoch < schema_epoch() ? schema_changes_[epoch] : published_;
   }
+  // From this offset on all documents were valid for the write schema when this process captured them; npos if
+  // the last ones were not, or are of a former process.
+  std::uint64_t valid_from(std::string_view write_schema) const {
+    return write_schema == valid_.schema && !write_schema.empty() ? valid_.from : npos;
+  }
+  static constexpr std::uint64_t npos = ~std::uint64_t{0};
   // What is published from now on may need another schema, which the store has already.
   void schema_changed();
   // Notified when published() grows and when the schema changes.
   Event& grown() { return grown_; }
   // Waits until no other transaction writes this log and starts one. Several logs are taken in ascending
   // order of their names, or two tasks could wait for each other.
-  Task<std::unique_ptr<Transaction>> begin();
+  // `write_schema`, if not empty, is what every document of the transaction is valid for.
+  Task<std::unique_ptr<Transaction>> begin(std::string write_schema = {});
   // Lets readers see what is committed although its writer failed before the end of its turn.
   Task<> recover(CpuPool& cpu);
 
@@ -61,6 +68,10 @@ class CollectionLog {
   Event grown_, released_;
   std::uint64_t published_ = 0;
   std::vector<std::uint64_t> schema_changes_;  // published() at each
+  struct {
+    std::string schema;
+    std::uint64_t from = 0;
+  } valid_;  // of what is published
   bool taken_ = false;
 };
 
@@ -68,7 +79,7 @@ class CollectionLog {
 // off by the next turn, or kept if the store knows it as committed after all.
 class CollectionLog::Transaction {
  public:
-  explicit Transaction(CollectionLog& log);
+  Transaction(CollectionLog& log, std::string write_schema);
   ~Transaction();
   Transaction(const Transaction&) = delete;
   Transaction& operator=(const Transaction&) = delete;
@@ -92,6 +103,8 @@ class CollectionLog::Transaction {
 
  private:
   CollectionLog& log_;
+  std::string write_schema_;
+  std::uint64_t first_ = 0;  // where its documents begin
 };
 
 }  // namespace sluice::runtime

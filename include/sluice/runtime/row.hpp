@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "sluice/json/locations.hpp"
 #include "sluice/json/pointer.hpp"
 #include "sluice/json/tree.hpp"
 #include "sluice/protocol/messages.hpp"
@@ -44,9 +45,7 @@ class Truncation {
   std::size_t string_bytes_, object_members_, array_items_;
 };
 
-// Turns the documents of one binding, in canonical form, into packed tuples: one walk over the document
-// whatever the number of fields, and most often over its text, as nothing has to be decoded or validated any
-// more. Used by one thread at a time.
+// Turns the documents of one binding, in canonical form, into packed tuples. Used by one thread at a time.
 class RowReader {
  public:
   RowReader(const protocol::CollectionSpec& collection, const std::vector<std::string>& fields,
@@ -56,35 +55,19 @@ class RowReader {
   void read(std::string_view document);
   // Appends the tuple of the fields in their order.
   void pack(std::string& out);
-  // Appends the document as it is to be stored.
-  void document(std::string& out);
+  // The document as it is to be stored, until the next read().
+  std::string_view document() const { return truncation_.active() ? std::string_view(cut_) : document_; }
 
  private:
-  // A location on the way to fields; children ascend by name.
-  struct Place {
-    std::string name;
-    std::vector<std::size_t> fields;
-    std::vector<Place> children;
-  };
-  void plant(Place& from, const std::vector<std::string>& tokens, std::size_t depth, std::size_t field);
-  bool scan(std::string_view document);
-  const char* scan_value(const Place* place, const char* at, const char* end);
-  const char* scan_object(const Place& place, const char* at, const char* end);
-  void find(const Place& place, const json::Node& node);
-  void find_members(const Place& place, const json::Node& node);
-  void find_items(const Place& place, const json::Node& node);
   bool pack_field(std::string& out, std::size_t field) const;
   bool pack_value(std::string& out, const json::Node& node) const;
 
   std::vector<FieldSource> sources_;
-  Place root_;
   Truncation truncation_;
+  json::Locations values_;  // by field
   std::string_view document_;
-  json::Tree tree_;                       // of a document that was parsed
-  std::vector<json::Node> scanned_;       // otherwise: what was found, without children
-  std::size_t scanned_count_ = 0;
-  std::vector<const json::Node*> found_;  // by field
-  std::string cut_;                       // the document as cut, if truncation is active
+  json::Tree tree_;  // of a document that was parsed
+  std::string cut_;  // the document as cut, if truncation is active
   bool document_cut_ = false;
 };
 

@@ -31,6 +31,8 @@ class Schema {
   const std::string& text() const;
   // What was ignored, once each: unknown keywords and formats.
   const std::vector<std::string>& warnings() const;
+  // Can a document ask for redaction?
+  bool redacts() const;
   const schema::Model& model() const { return *model_; }
 
  private:

@@ -1,0 +1,142 @@
+#include "sluice/json/locations.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "sluice/base/short_text.hpp"
+#include "sluice/json/scan.hpp"
+
+namespace sluice::json {
+namespace {
+
+Kind kind_at(char first) {
+  switch (first) {
+    case '{':
+      return Kind::object;
+    case '[':
+      return Kind::array;
+    case '"':
+      return Kind::string;
+    case 't':
+    case 'f':
+      return Kind::boolean;
+    case 'n':
+      return Kind::null;
+    default:
+      return Kind::number;
+  }
+}
+
+// Is this the name, with the quote behind it?
+bool stands(std::string_view name, const char* at, const char* end) {
+  return static_cast<std::size_t>(end - at) > name.size() && at[name.size()] == '"' &&
+         text::same({at, name.size()}, name);
+}
+
+}  // namespace
+
+Locations::Locations(const std::vector<Pointer>& locations)
+    : scanned_(locations.size()), found_(locations.size()) {
+  for (std::size_t i = 0; i < locations.size(); ++i) plant(root_, locations[i].tokens(), 0, i);
+}
+
+void Locations::plant(Place& from, const std::vector<std::string>& tokens, std::size_t depth,
+                      std::size_t location) {
+  if (depth == tokens.size()) {
+    from.locations.push_back(location);
+    return;
+  }
+  auto earlier = [](const Place& place, const std::string& name) { return place.name < name; };
+  auto child = std::lower_bound(from.children.begin(), from.children.end(), tokens[depth], earlier);
+  if (child == from.children.end() || child->name != tokens[depth]) {
+    child = from.children.insert(child, Place());
+    child->name = tokens[depth];
+  }
+  plant(*child, tokens, depth + 1, location);
+}
+
+bool Locations::scan(std::string_view text) {
+  std::fill(found_.begin(), found_.end(), nullptr);
+  scanned_count_ = 0;
+  if (text.empty() || std::memchr(text.data(), '\\', text.size())) return false;
+  return scan_value(&root_, text.data(), text.data() + text.size()) != nullptr;
+}
+
+// Behind the value at `at`; null if the document has to be parsed. `place` is where locations of it are wanted,
+// or null.
+const char* Locations::scan_value(const Place* place, const char* at, const char* end) {
+  if (at == end) return nullptr;
+  Kind kind = kind_at(*at);
+  bool within = place && !place->children.empty();
+  if (within && kind == Kind::array) return nullptr;
+  const char* behind = within && kind == Kind::object ? scan_object(*place, at, end) : value_end(at, end);
+  if (!behind || !place || place->locations.empty()) return behind;
+  Node& node = scanned_[scanned_count_++];
+  node.kind = kind;
+  node.truth = *at == 't';
+  node.raw = {at, static_cast<std::size_t>(behind - at)};
+  node.text = kind == Kind::string ? node.raw.substr(1, node.raw.size() - 2) : node.raw;
+  for (std::size_t location : place->locations) found_[location] = &node;
+  return behind;
+}
+
+// Both sides ascend by name. What follows the last location in the root is not looked at.
+const char* Locations::scan_object(const Place& place, const char* at, const char* end) {
+  auto wanted = place.children.begin(), last = place.children.end();
+  bool may_stop = &place == &root_ && place.locations.empty();
+  if (end - at >= 2 && at[1] == '}') return at + 2;
+  do {
+    if (++at == end || *at != '"') return nullptr;
+    const char* name = ++at;
+    bool here = wanted != last && stands(wanted->name, name, end);
+    if (here) {
+      at = name + wanted->name.size() + 1;
+    } else {
+      at = value_end(name - 1, end);
+      if (!at) return nullptr;
+      std::string_view key(name, static_cast<std::size_t>(at - name - 1));
+      while (wanted != last && wanted->name < key) ++wanted;
+      here = wanted != last && text::same(wanted->name, key);
+    }
+    if (at == end) return nullptr;
+    at = scan_value(here ? &*wanted : nullptr, at + 1, end);
+    wanted += here;
+    if (may_stop && wanted == last) return at;
+  } while (at && at != end && *at == ',');
+  return at && at != end && *at == '}' ? at + 1 : nullptr;
+}
+
+void Locations::find(const Tree& tree) {
+  std::fill(found_.begin(), found_.end(), nullptr);
+  find(tree, root_, tree.root());
+}
+
+void Locations::find(const Tree& tree, const Place& place, const Node& node) {
+  for (std::size_t location : place.locations) found_[location] = &node;
+  if (place.children.empty()) return;
+  if (node.kind == Kind::object)
+    find_members(tree, place, node);
+  else if (node.kind == Kind::array)
+    find_items(tree, place, node);
+}
+
+// Both sides ascend by name.
+void Locations::find_members(const Tree& tree, const Place& place, const Node& node) {
+  auto wanted = place.children.begin();
+  for (const Node& member : tree.children(node)) {
+    if (!text::same(wanted->name, member.key)) {
+      while (wanted->name < member.key)
+        if (++wanted == place.children.end()) return;
+      if (wanted->name != member.key) continue;
+    }
+    find(tree, *wanted, member);
+    if (++wanted == place.children.end()) return;
+  }
+}
+
+void Locations::find_items(const Tree& tree, const Place& place, const Node& node) {
+  for (const Place& wanted : place.children)
+    if (const Node* item = item_at(tree, node, wanted.name)) find(tree, wanted, *item);
+}
+
+}  // namespace sluice::json
