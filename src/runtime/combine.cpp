@@ -140,7 +140,7 @@ class Workshop {
       std::optional<Validator> former;
       if (binding.former) former.emplace(*binding.former);
       json::Locations key(binding.key);
-      bindings_.push_back({std::move(binding), std::move(validator), std::move(former), std::move(key), {}});
+      bindings_.push_back({std::move(binding), std::move(validator), std::move(former), std::move(key), {}, 0});
     }
   }
 
@@ -156,7 +156,7 @@ class Workshop {
   const Outcome& validate(std::uint32_t binding);
   const json::Tree& tree() const { return tree_; }
   // Lets inference see the parsed document, which is valid.
-  void observe(std::uint32_t binding);
+  void observe(std::uint32_t binding, const Outcome& outcome);
 
   // Of the parsed document.
   const json::Node* insert_placeholder(std::uint32_t binding);
@@ -189,6 +189,7 @@ class Workshop {
     std::optional<Validator> former;
     json::Locations key;
     std::optional<NameCheck> names;  // from the first document on
+    std::uint64_t known = 0;         // the structure of which `names` knew all names last
   };
   void pack_missing(const CombineBinding& spec, std::size_t location, std::string& out);
   [[noreturn]] void fail_validation(Binding& binding);
@@ -219,12 +220,15 @@ const Outcome& Workshop::validate(std::uint32_t index) {
   return *outcome;
 }
 
-void Workshop::observe(std::uint32_t index) {
+void Workshop::observe(std::uint32_t index, const Outcome& outcome) {
   Binding& binding = bindings_[index];
   Inference* inference = binding.spec.inference;
-  if (!inference) return;
+  if (!inference || (outcome.structure() != 0 && outcome.structure() == binding.known)) return;
   if (!binding.names) binding.names.emplace(inference->names());
-  if (!binding.names->knows(tree_)) inference->widen(tree_);
+  if (binding.names->knows(tree_))
+    binding.known = outcome.structure();
+  else
+    inference->widen(tree_);
 }
 
 // Takes the placeholder, which the source knows nothing of, out of a canonical document.
@@ -345,11 +349,12 @@ void Workshop::complete(std::uint32_t index, Held& held) {
   if (!(held.document.bits & (reduced_bit | redact_bit))) return;
   Binding& binding = bindings_[index];
   const Outcome& outcome = check(index, held.document.json);
-  if (outcome.redacts())
+  if (outcome.redacts()) {
     redact(binding, held, outcome);
-  else if (binding.spec.placeholder)
-    held.document.uuid_at = find_placeholder(binding, held);
-  observe(index);
+    return observe(index, Outcome());  // of what was redacted the structure is not known
+  }
+  if (binding.spec.placeholder) held.document.uuid_at = find_placeholder(binding, held);
+  observe(index, outcome);
 }
 
 void Workshop::redact(std::uint32_t index, Held& held) {
@@ -493,7 +498,7 @@ std::string_view Combiner::Impl::add(std::uint32_t binding, std::string_view jso
     table.set_front(table.entry(binding, key), document);
   } else {
     const Outcome& outcome = workshop.validate(binding);
-    workshop.observe(binding);
+    workshop.observe(binding, outcome);
     add_to(table.entry(binding, key), outcome, uuid);
   }
   if (table.bytes() >= limit) spill();

@@ -1,9 +1,14 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <atomic>
+#include <utility>
+
 #include "decimal.hpp"
 #include "schema_model.hpp"
 #include "sluice/base/text.hpp"
 #include "sluice/json/write.hpp"
+#include "structure.hpp"
 
 namespace sluice::runtime {
 namespace schema {
@@ -37,6 +42,25 @@ struct Undo {
 };
 
 // Memory of a Validator, kept from document to document.
+// A rule that was applied to the value of a node, as opposed to its kind, its name or its place.
+struct Check {
+  enum class Of : std::uint8_t { type, constant, enumeration, number, string, unique } of;
+  bool holds;
+  std::uint32_t node;
+  const void* rule;
+};
+
+// A valid document's structure and the checks of values that decided about it. Another document of the same
+// structure is valid with the same annotations if all of these come out the same.
+struct Precedent {
+  Structure structure;
+  std::vector<Check> checks;
+  std::vector<const Reduction*> reductions;
+  std::vector<Redaction> redacts;
+  bool any_redact = false;
+  std::uint64_t number = 0;  // 0: none yet
+};
+
 struct Buffers {
   std::vector<std::uint64_t> bits;   // a stack of Marks and of required properties seen
   std::vector<std::uint32_t> items;  // a stack of sorted items under uniqueItems
@@ -62,10 +86,16 @@ template <bool explaining>
 class Evaluation {
  public:
   Evaluation(Buffers& buffers, const Tree& tree, std::vector<const Reduction*>& reductions,
-             std::vector<Redaction>& redacts)
-      : b_(buffers), tree_(tree), reductions_(reductions), redacts_(redacts) {}
+             std::vector<Redaction>& redacts, std::vector<Check>* record = nullptr)
+      : b_(buffers), tree_(tree), reductions_(reductions), redacts_(redacts), record_(record) {}
 
   bool root(const Sub& sub) { return evaluate(sub, tree_.root(), 0, Marks()); }
+  // Do these come out as they did when they were recorded?
+  bool repeats(const std::vector<Check>& checks) {
+    return std::all_of(checks.begin(), checks.end(), [&](const Check& check) {
+      return repeat(check, tree_[check.node]) == check.holds;
+    });
+  }
 
  private:
   // ---- bookkeeping ----
@@ -141,6 +171,28 @@ class Evaluation {
       return words();
     else
       return 0;
+  }
+
+  bool repeat(const Check& check, const Node& node) {
+    switch (check.of) {
+      case Check::Of::type:
+        return type(*static_cast<const Sub*>(check.rule), node);
+      case Check::Of::constant:
+        return constant(*static_cast<const Value*>(check.rule), node);
+      case Check::Of::enumeration:
+        return enumeration(*static_cast<const std::vector<Value>*>(check.rule), node);
+      case Check::Of::number:
+        return number_rules(*static_cast<const NumberRules*>(check.rule), node);
+      case Check::Of::string:
+        return string_rules(*static_cast<const StringRules*>(check.rule), node);
+      case Check::Of::unique:
+        return unique(node);
+    }
+    return false;
+  }
+  bool recorded(Check::Of of, const void* rule, const Node& node, bool holds) {
+    if (!explaining && record_) record_->push_back({of, holds, tree_.index(node), rule});
+    return holds;
   }
 
   // Runs a check unless a failure has been found and need not be explained further.
@@ -249,20 +301,23 @@ class Evaluation {
 
   bool type(const Sub& sub, const Node& node) {
     Types is = types::of(node.kind), numbers = sub.types & types::number;
-    if (node.kind == Kind::number && numbers != types::number && numbers != 0) is = types::of(node);
-    if (sub.types & is) return true;
+    bool by_value = node.kind == Kind::number && numbers != types::number && numbers != 0;
+    if (by_value) is = types::of(node);
+    bool holds = (sub.types & is) != 0;
+    if (by_value) recorded(Check::Of::type, &sub, node, holds);
+    if (holds) return true;
     return fail("type", "expected {}, found {}", words(sub.types),
                 node.kind == Kind::number ? shown(node) : words(node.kind));
   }
 
   bool constant(const Value& value, const Node& node) {
-    return equal(tree_, node, value) ||
+    return recorded(Check::Of::constant, &value, node, equal(tree_, node, value)) ||
            fail("const", "expected {}, found {}", shown(*value.node), shown(node));
   }
   bool enumeration(const std::vector<Value>& values, const Node& node) {
-    for (const Value& value : values)
-      if (equal(tree_, node, value)) return true;
-    return fail("enum", "{} is none of the allowed values", shown(node));
+    auto is = [&](const Value& value) { return equal(tree_, node, value); };
+    bool holds = std::any_of(values.begin(), values.end(), is);
+    return recorded(Check::Of::enumeration, &values, node, holds) || fail("enum", "{} is none of the allowed values", shown(node));
   }
 
   bool number_rules(const NumberRules& r, const Node& node) {
@@ -282,7 +337,7 @@ class Evaluation {
     }
     if (r.multiple_of && !is_multiple(node.text, r.multiple_of->text))
       ok = fail("multipleOf", "{} is no multiple of {}", shown(node), r.multiple_of->text);
-    return ok;
+    return recorded(Check::Of::number, &r, node, ok);
   }
 
   bool string_rules(const StringRules& r, const Node& node) {
@@ -296,7 +351,7 @@ class Evaluation {
       ok = fail("pattern", "{} does not match {}", shown(node), r.pattern->pattern());
     if (r.format && (explaining || ok) && !r.format->holds(node.text))
       ok = fail("format", "{} is not of format {}", shown(node), r.format->name);
-    return ok;
+    return recorded(Check::Of::string, &r, node, ok);
   }
 
   bool array_rules(const ArrayRules& r, const Node& node, std::uint32_t at, const Marks& marks) {
@@ -352,7 +407,7 @@ class Evaluation {
     auto twin = std::adjacent_find(begin, b_.items.end(), [&](auto i, auto j) { return order(i, j) == 0; });
     bool ok = twin == b_.items.end() || fail("uniqueItems", "{} occurs more than once", shown(tree_[*twin]));
     b_.items.resize(first);
-    return ok;
+    return recorded(Check::Of::unique, nullptr, node, ok);
   }
 
   bool object_rules(const ObjectRules& r, const Node& node, std::uint32_t at, const Marks& marks) {
@@ -453,7 +508,10 @@ class Evaluation {
     name.raw = child.key;
     Step step(b_.keyword_path, "propertyNames");
     Into into(b_.instance_path, child, Kind::object, 0);
-    return evaluate(sub, name, nowhere, Marks());
+    std::vector<Check>* record = std::exchange(record_, nullptr);  // names are of the structure
+    bool ok = evaluate(sub, name, nowhere, Marks());
+    record_ = record;
+    return ok;
   }
   bool dependent_required(const DependentRequired& d, const Node& node) {
     if (!tree_.find(node, d.name)) return true;
@@ -553,6 +611,7 @@ class Evaluation {
   const Tree& tree_;
   std::vector<const Reduction*>& reductions_;
   std::vector<Redaction>& redacts_;
+  std::vector<Check>* record_;
   int speculative_ = 0;
 };
 
@@ -561,18 +620,73 @@ class Evaluation {
 
 struct Validator::Impl {
   explicit Impl(Schema s) : schema(std::move(s)) {}
+
   template <bool explaining>
-  bool run(const json::Tree& tree) {
+  bool run(const json::Tree& tree, std::vector<schema::Check>* into = nullptr) {
     const schema::Model& model = schema.model();
     if (model.reduces) outcome.reductions_.assign(tree.size(), nullptr);
     if (model.redacts) outcome.redacts_.assign(tree.size(), Redaction::none);
-    return schema::Evaluation<explaining>(buffers, tree, outcome.reductions_, outcome.redacts_)
+    outcome.structure_ = 0;
+    return schema::Evaluation<explaining>(buffers, tree, outcome.reductions_, outcome.redacts_, into)
         .root(*model.root);
   }
+
+  // Documents of a collection mostly look like one of the last ones.
+  bool repeats(const json::Tree& tree) {
+    for (std::size_t i = 0; i < precedents.size(); ++i) {
+      std::size_t at = (recent + i) % precedents.size();
+      const schema::Precedent& precedent = precedents[at];
+      if (!precedent.structure.is_of(tree)) continue;
+      if (!schema::Evaluation<false>(buffers, tree, outcome.reductions_, outcome.redacts_)
+               .repeats(precedent.checks))
+        continue;
+      recent = at;
+      misses = 0;
+      if (outcome.structure_ == precedent.number) return true;
+      outcome.reductions_ = precedent.reductions;
+      outcome.redacts_ = precedent.redacts;
+      outcome.any_redact_ = precedent.any_redact;
+      outcome.structure_ = precedent.number;
+      return true;
+    }
+    return false;
+  }
+  // Where no two are alike, remembering costs more than it brings.
+  bool should_remember(const json::Tree& tree) {
+    ++misses;
+    return tree.size() <= most_remembered_nodes && (misses <= 16 || misses % 16 == 0);
+  }
+  void remember(const json::Tree& tree) {
+    static std::atomic<std::uint64_t> numbers = 0;
+    if (precedents.size() < most_precedents) precedents.emplace_back();
+    recent = (recent + 1) % precedents.size();
+    schema::Precedent& precedent = precedents[recent];
+    precedent.structure.remember(tree);
+    precedent.checks = record;
+    precedent.reductions = outcome.reductions_;
+    precedent.redacts = outcome.redacts_;
+    precedent.any_redact = outcome.any_redact_;
+    precedent.number = outcome.structure_ = ++numbers;
+  }
+  void evaluate(const json::Tree& tree) {
+    bool remembering = should_remember(tree);
+    record.clear();
+    outcome.valid_ = run<false>(tree, remembering ? &record : nullptr);
+    outcome.any_redact_ = std::any_of(outcome.redacts_.begin(), outcome.redacts_.end(),
+                                      [](Redaction r) { return r != Redaction::none; });
+    if (outcome.valid_ && remembering) remember(tree);
+  }
+
+  static constexpr std::size_t most_precedents = 4;
+  static constexpr std::size_t most_remembered_nodes = 1000;
 
   Schema schema;
   Outcome outcome;
   schema::Buffers buffers;
+  std::vector<schema::Precedent> precedents;
+  std::size_t recent = 0;    // the one that was met last
+  std::uint64_t misses = 0;  // since then
+  std::vector<schema::Check> record;
 };
 
 Validator::Validator(Schema schema) : impl_(std::make_unique<Impl>(std::move(schema))) {}
@@ -583,14 +697,14 @@ Validator& Validator::operator=(Validator&&) noexcept = default;
 const Schema& Validator::schema() const { return impl_->schema; }
 
 const Outcome& Validator::validate(const json::Tree& tree) {
-  Outcome& out = impl_->outcome;
-  out.valid_ = impl_->run<false>(tree);
-  out.any_redact_ =
-      std::any_of(out.redacts_.begin(), out.redacts_.end(), [](Redaction r) { return r != Redaction::none; });
+  if (impl_->repeats(tree))
+    impl_->outcome.valid_ = true;
+  else
+    impl_->evaluate(tree);
   impl_->buffers.bits.clear();
   impl_->buffers.items.clear();
   impl_->buffers.undo.clear();
-  return out;
+  return impl_->outcome;
 }
 
 std::string Validator::explain(const json::Tree& tree) {

@@ -75,7 +75,7 @@ class Properties {
       return prefix == other_prefix && text::same(name, other);
     }
     bool before(std::string_view other, std::uint64_t other_prefix) const {
-      return prefix != other_prefix ? prefix < other_prefix : name < other;
+      return prefix != other_prefix ? prefix < other_prefix : !text::same(name, other) && name < other;
     }
   };
   static constexpr std::size_t none = static_cast<std::size_t>(-1);

@@ -56,11 +56,15 @@ class Outcome {
   }
   // Does any value of the document ask for redaction?
   bool redacts() const { return any_redact_; }
+  // The same for documents whose values have the same kinds, names and nesting, as far as the validator noticed;
+  // 0 if it did not.
+  std::uint64_t structure() const { return structure_; }
 
  private:
   friend class Validator;
   bool valid_ = false;
   bool any_redact_ = false;
+  std::uint64_t structure_ = 0;
   std::vector<const Reduction*> reductions_;
   std::vector<Redaction> redacts_;
 };
