@@ -22,7 +22,8 @@ Error unexpected(std::string what) {
   return {Error::Kind::transient, "the replication stream is not understood: " + std::move(what)};
 }
 
-void append_number(std::string& out, std::uint64_t value) {
+template <class Integer>
+void append_number(std::string& out, Integer value) {
   char digits[20];
   auto [end, failure] = std::to_chars(digits, digits + sizeof digits, value);
   out.append(digits, end);
@@ -157,7 +158,9 @@ Changes::Event Changes::apply(const pg::XLogData& data, Batch& out) {
   if (auto* m = std::get_if<pgoutput::Begin>(&message)) {
     if (begin_) throw unexpected("a transaction begins within another");
     begin_ = *m;
-    transaction_meta_ = fmt::format("\"ts_ms\":{},", (m->commit_time_us + unix_us_of_2000) / 1000);
+    transaction_meta_.assign("\"ts_ms\":");
+    append_number(transaction_meta_, (m->commit_time_us + unix_us_of_2000) / 1000);
+    transaction_meta_ += ',';
     return Event::begin;
   }
   if (auto* m = std::get_if<pgoutput::Commit>(&message)) {

@@ -24,7 +24,7 @@ Task<> Output::send(protocol::CaptureOutput output) {
   bool large = output.documents.text_bytes() >= batch_bytes / 2;
   co_await out_.send(std::move(output));
   // Lets acknowledgements and status updates have their turn in a long run of batches.
-  if (large) co_await context_.clock.sleep_until(context_.clock.now());
+  if (large) co_await yield();
 }
 
 Task<> Output::opened() {

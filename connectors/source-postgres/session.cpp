@@ -412,7 +412,7 @@ Task<> Session::relay(Goal goal) {
     if (goal.fence && reached(goal)) break;
     if (++frames_since_yield_ < frames_a_turn) continue;
     frames_since_yield_ = 0;
-    co_await context_.clock.sleep_until(context_.clock.now());
+    co_await yield();
   }
   if (goal.report && (commits_ > 0 || output_.uncommitted())) co_await checkpoint();
 }
@@ -485,13 +485,17 @@ Task<std::optional<Stream::Frame>> Session::wait(Goal& goal) {
   bool between = !changes_.in_transaction();
   if (goal.report && between && commits_ > 0) {
     bool few = commits_ <= few_commits;
+    if (few && !output_.batch().empty()) {
+      // Documents need not wait for their checkpoint: they are written before that is prepared.
+      co_await output_.flush();
+      co_await yield();
+    }
     Clock::TimePoint due = output_.last_checkpoint() + (few ? checkpoint_interval : busy_checkpoint_interval);
     if (now >= due) {
       co_await checkpoint();
       stream_->resume_listening();
       co_return frame;
     }
-    if (few) co_await output_.flush();  // documents need not wait for their checkpoint
     deadline = std::min(deadline, due);
   }
   if (goal.fence) {

@@ -2,8 +2,10 @@
 
 #include <asio/cancellation_state.hpp>
 #include <asio/error.hpp>
+#include <asio/post.hpp>
 #include <asio/system_error.hpp>
 #include <asio/this_coro.hpp>
+#include <asio/use_awaitable.hpp>
 
 namespace sluice {
 
@@ -22,6 +24,11 @@ Task<> check_cancelled() {
   asio::cancellation_state state = co_await asio::this_coro::cancellation_state;
   if (state.cancelled() != asio::cancellation_type::none)
     throw asio::system_error(asio::error::operation_aborted);
+}
+
+Task<> yield() {
+  co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
+  co_await check_cancelled();
 }
 
 }  // namespace sluice

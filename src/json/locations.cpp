@@ -59,24 +59,23 @@ bool Locations::scan(std::string_view text) {
   std::fill(found_.begin(), found_.end(), nullptr);
   scanned_count_ = 0;
   if (text.empty() || std::memchr(text.data(), '\\', text.size())) return false;
-  return scan_value(&root_, text.data(), text.data() + text.size()) != nullptr;
+  return scan_value(root_, text.data(), text.data() + text.size()) != nullptr;
 }
 
-// Behind the value at `at`; null if the document has to be parsed. `place` is where locations of it are wanted,
-// or null.
-const char* Locations::scan_value(const Place* place, const char* at, const char* end) {
+// Behind the value at `at`, of which locations are wanted; null if the document has to be parsed.
+const char* Locations::scan_value(const Place& place, const char* at, const char* end) {
   if (at == end) return nullptr;
   Kind kind = kind_at(*at);
-  bool within = place && !place->children.empty();
+  bool within = !place.children.empty();
   if (within && kind == Kind::array) return nullptr;
-  const char* behind = within && kind == Kind::object ? scan_object(*place, at, end) : value_end(at, end);
-  if (!behind || !place || place->locations.empty()) return behind;
+  const char* behind = within && kind == Kind::object ? scan_object(place, at, end) : value_end(at, end);
+  if (!behind || place.locations.empty()) return behind;
   Node& node = scanned_[scanned_count_++];
   node.kind = kind;
   node.truth = *at == 't';
   node.raw = {at, static_cast<std::size_t>(behind - at)};
   node.text = kind == Kind::string ? node.raw.substr(1, node.raw.size() - 2) : node.raw;
-  for (std::size_t location : place->locations) found_[location] = &node;
+  for (std::size_t location : place.locations) found_[location] = &node;
   return behind;
 }
 
@@ -99,8 +98,7 @@ const char* Locations::scan_object(const Place& place, const char* at, const cha
       here = wanted != last && text::same(wanted->name, key);
     }
     if (at == end) return nullptr;
-    at = scan_value(here ? &*wanted : nullptr, at + 1, end);
-    wanted += here;
+    at = here ? scan_value(*wanted++, at + 1, end) : value_end(at + 1, end);
     if (may_stop && wanted == last) return at;
   } while (at && at != end && *at == ',');
   return at && at != end && *at == '}' ? at + 1 : nullptr;

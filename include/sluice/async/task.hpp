@@ -17,4 +17,7 @@ bool is_cancelled(const std::exception_ptr& e);
 // that awaits nothing else.
 Task<> check_cancelled();
 
+// What is ready on the loop has its turn first.
+Task<> yield();
+
 }  // namespace sluice

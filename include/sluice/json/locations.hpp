@@ -36,7 +36,7 @@ class Locations {
   };
   static void plant(Place& from, const std::vector<std::string>& tokens, std::size_t depth,
                     std::size_t location);
-  const char* scan_value(const Place* place, const char* at, const char* end);
+  const char* scan_value(const Place& place, const char* at, const char* end);
   const char* scan_object(const Place& place, const char* at, const char* end);
   void find(const Tree& tree, const Place& place, const Node& node);
   void find_members(const Tree& tree, const Place& place, const Node& node);
