@@ -80,6 +80,11 @@ std::size_t File::read_at(std::uint64_t offset, char* into, std::size_t size) co
   return done;
 }
 
+void File::forget(std::uint64_t offset, std::uint64_t size) const {
+  // Advice: that it cannot be followed is no failure.
+  ::posix_fadvise(fd_, static_cast<off_t>(offset), static_cast<off_t>(size), POSIX_FADV_DONTNEED);
+}
+
 void File::truncate(std::uint64_t size) {
   if (::ftruncate(fd_, static_cast<off_t>(size)) != 0) fail("cannot shorten");
 }

@@ -21,6 +21,8 @@ class File {
   void write_at(std::uint64_t offset, std::string_view bytes);
   // Reads until `size` bytes or the end of the file; returns how many.
   std::size_t read_at(std::uint64_t offset, char* into, std::size_t size) const;
+  // What of this range is on the disk need not be kept in the system's memory.
+  void forget(std::uint64_t offset, std::uint64_t size) const;
   void truncate(std::uint64_t size);
   // Content and length are on the disk when it returns.
   void sync();

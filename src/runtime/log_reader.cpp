@@ -21,17 +21,28 @@ constexpr std::size_t kept_bytes = 8_MiB;  // a larger buffer is freed after use
 // scan() ends at the first boundary after this much of the log, and looks at this much in one go.
 constexpr std::uint64_t window_bytes = 256_KiB;
 constexpr std::uint64_t piece_bytes = 8_MiB;
+// A log of many gigabytes is read once, as a rule soon after it was written: it should not push everything else
+// out of the system's memory. This much stays for readers that are somewhat behind.
+constexpr std::uint64_t remembered_bytes = 256_MiB;
+constexpr std::uint64_t forgotten_at_once = 32_MiB;
 
 // Lines of a file through one buffer.
 class Lines {
  public:
-  explicit Lines(std::filesystem::path path) : path_(std::move(path)) {}
+  Lines(std::filesystem::path path, std::uint64_t begin) : path_(std::move(path)), forgotten_(begin) {}
   const std::filesystem::path& path() const { return path_; }
   // Keeps neither memory nor a descriptor until it reads again: thousands of idle logs cost nothing.
   void release() {
     file_.reset();
     std::string().swap(buffer_);
     size_ = 0;
+  }
+
+  // What lies before is not read again.
+  void leave(std::uint64_t offset) {
+    if (!file_ || offset < forgotten_ + remembered_bytes + forgotten_at_once) return;
+    file_->forget(forgotten_, offset - remembered_bytes - forgotten_);
+    forgotten_ = offset - remembered_bytes;
   }
 
   // The line at `offset` with its newline, if it ends below `limit`.
@@ -69,13 +80,14 @@ class Lines {
   std::string buffer_;
   std::uint64_t begin_ = 0;
   std::size_t size_ = 0;
+  std::uint64_t forgotten_;
 };
 
 }  // namespace
 
 struct LogReader::Impl {
   Impl(const std::filesystem::path& file, const protocol::CheckpointSource& resume)
-      : lines(file), sequencer(resume) {}
+      : lines(file, static_cast<std::uint64_t>(resume.read_through)), sequencer(resume) {}
 
   Uuid uuid_of(std::string_view line, std::uint64_t offset) const {
     auto place = locate_uuid(line);
@@ -153,6 +165,7 @@ std::optional<std::string_view> LogReader::next() {
     SLUICE_CHECK(line);
     bool given = range.pure || impl.belongs(*line);
     impl.at += line->size();
+    impl.lines.leave(impl.at);
     if (given) return line->substr(0, line->size() - 1);
   }
   if (impl.sequencer.resume_offset() >= impl.limit) impl.lines.release();
