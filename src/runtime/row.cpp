@@ -127,7 +127,22 @@ void RowReader::pack(std::string& out) {
   }
 }
 
-bool RowReader::pack_field(std::string& out, std::size_t field) const {
+// Documents come in the order of their clocks, so that as a rule only the digits after the point differ.
+std::string_view RowReader::published_at(std::uint64_t clock) {
+  constexpr std::int64_t second = 1'000'000'000;
+  std::int64_t time = unix_of_clock(clock);
+  if (time < 0 || published_second_ != time / second) {
+    published_second_ = time < 0 ? -1 : time / second;
+    published_at_ = runtime::published_at(clock);
+    return published_at_;
+  }
+  std::int64_t rest = time % second;
+  for (std::size_t at = published_at_.size() - 2; published_at_[at] != '.'; --at, rest /= 10)
+    published_at_[at] = static_cast<char>('0' + rest % 10);
+  return published_at_;
+}
+
+bool RowReader::pack_field(std::string& out, std::size_t field) {
   const FieldSource& source = sources_[field];
   if (source.kind == FieldSource::Kind::truncated) {
     data::pack(out, false);

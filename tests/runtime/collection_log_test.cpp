@@ -39,8 +39,9 @@ struct LogTest : ::testing::Test {
   std::string text() { return content(log_path(folder.path(), "acme/orders")); }
 };
 
-Task<> append(CollectionLog& log, StateStore& store, std::string lines, std::string acknowledgement) {
-  auto transaction = co_await log.begin();
+Task<> append(CollectionLog& log, StateStore& store, std::string lines, std::string acknowledgement,
+              std::string write_schema = {}) {
+  auto transaction = co_await log.begin(std::move(write_schema));
   transaction->restore();
   transaction->text() += lines;
   transaction->written();
@@ -95,6 +96,55 @@ TEST_F(LogTest, WhateverFailsTheNextTransactionFollowsTheLastCommittedOne) {
         EXPECT_EQ(log->published(), text().size());
       });
     }
+  }
+}
+
+TEST_F(LogTest, KnowsFromWhereOnDocumentsWereValidForASchema) {
+  run([this](Loop& loop) -> Task<> {
+    constexpr std::uint64_t never = CollectionLog::npos;
+    auto log = open(loop);
+    EXPECT_EQ(log->valid_from("A"), never);
+    co_await append(*log, store, "one\n", "ack\n", "A");
+    EXPECT_EQ(log->valid_from("A"), 0u);
+    EXPECT_EQ(log->valid_from("B"), never);
+    co_await append(*log, store, "two\n", "ack\n", "A");
+    EXPECT_EQ(log->valid_from("A"), 0u);
+    std::uint64_t before = log->published();
+    co_await append(*log, store, "three\n", "ack\n", "B");
+    EXPECT_EQ(log->valid_from("A"), never);
+    EXPECT_EQ(log->valid_from("B"), before);
+    before = log->published();
+    co_await append(*log, store, "four\n", "ack\n");  // nobody says what it is valid for
+    EXPECT_EQ(log->valid_from("B"), never);
+    EXPECT_EQ(log->valid_from(""), never);
+    co_await append(*log, store, "five\n", "ack\n", "A");
+    before = log->published();
+    log = open(loop);  // another process may have written what is there
+    EXPECT_EQ(log->valid_from("A"), never);
+    co_await append(*log, store, "six\n", "ack\n", "A");
+    EXPECT_EQ(log->valid_from("A"), before);
+  });
+}
+
+// What a failed turn left behind is not taken for that of the next one.
+TEST_F(LogTest, KnowsNothingOfWhatAFailedTurnCommitted) {
+  for (std::string point : {"after state commit", "before log acknowledgement", "after log acknowledgement"}) {
+    SCOPED_TRACE(point);
+    run([&, this](Loop& loop) -> Task<> {
+      auto log = open(loop);
+      co_await append(*log, store, "one\n", "ack\n", "A");
+      fail_at = point;
+      bool failed = false;
+      try {
+        co_await append(*log, store, "two\n", "ack\n", "B");
+      } catch (const Error&) {
+        failed = true;
+      }
+      fail_at.clear();
+      EXPECT_TRUE(failed);
+      co_await append(*log, store, "three\n", "ack\n", "A");
+      EXPECT_EQ(text().substr(log->valid_from("A")), "three\nack\n");
+    });
   }
 }
 

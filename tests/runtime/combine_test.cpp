@@ -347,6 +347,59 @@ TEST(Validation, CutsLongDocuments) {
   EXPECT_LT(message.size(), 8_KiB);
 }
 
+// What is known to be valid is treated as what has to be checked, wherever it comes from and goes.
+TEST(Combiner, AddsValidDocumentsWithTheSameResult) {
+  std::mt19937 random(3);
+  for (Mode mode : {Mode::full, Mode::partial})
+    for (std::size_t budget : {ample, 1_KiB})
+      for (std::string_view schema : {sums, std::string_view("{}")})
+        for (int round = 0; round < 20; ++round) {
+          Combiner checked = combiner(schema, mode, budget), trusted = combiner(schema, mode, budget);
+          for (int i = 0; i < 60; ++i) {
+            bool front = random() % 8 == 0;
+            std::string document = fmt::format(R"({{"_meta":{{"a":[{}]}},"id":{},"n":{}}})", i, random() % 20, i);
+            std::string_view expected = checked.add(0, document, front);
+            ASSERT_EQ(front ? trusted.add(0, document, true) : trusted.add_valid(0, document), expected);
+          }
+          ASSERT_EQ(drain(trusted), drain(checked));
+        }
+}
+
+TEST(Combiner, FindsTheKeyOfAValidDocumentAsOfAnother) {
+  std::vector<CombineBinding> bindings;
+  bindings.push_back(binding("{}", Mode::full, {"/b/c", "/a", "/d/0", "/e"}));
+  bindings[0].defaults = {"7", "", "", R"("x")"};
+  bindings.push_back(binding("{}", Mode::full, {"/a"}));
+  Combiner c(bindings, ample);
+  for (std::uint32_t i : {0u, 1u})
+    for (std::string_view document :
+         {R"({})", R"({"a":1,"b":{"c":-2.5},"d":[3]})", R"({"a":"\"","b":{"c":null},"e":true})",
+          R"({"a":{"k":[1,{"l":"}"}]},"b":3,"d":{"0":1}})", R"({"a":[1,2],"b":{"b":1,"d":2},"e":18446744073709551615})"}) {
+      std::string expected(c.add(i, document));
+      c.clear();
+      EXPECT_EQ(c.add_valid(i, document), expected) << document;
+      c.clear();
+    }
+}
+
+TEST(Validation, WaitsUntilAValidDocumentIsFolded) {
+  Combiner c = combiner(small_numbers, Mode::full);
+  c.add_valid(0, R"({"id":1,"n":11})");  // it is not valid, to show when that is noticed
+  EXPECT_EQ(drain(c).size(), 1u);
+  c.add_valid(0, R"({"id":1,"n":1})");
+  c.add_valid(0, R"({"id":1,"n":11})");
+  EXPECT_NE(error_of([&] { drain(c); }), "accepted");
+}
+
+// Whoever redacts has to look at every document.
+TEST(Validation, DoesNotWaitWhereDocumentsAreRedacted) {
+  Combiner c = combiner(R"({"properties":{"n":{"maximum":10},"who":{"redact":{"strategy":"block"}}}})", Mode::full);
+  EXPECT_NE(error_of([&] { c.add_valid(0, R"({"id":1,"n":11})"); }), "accepted");
+  c.clear();
+  c.add_valid(0, R"({"id":1,"who":"me"})");
+  EXPECT_EQ(drain(c), (Lines{R"(0 1501 {"id":1})"}));
+}
+
 TEST(Combiner, NamesTheCollectionWhenAReductionFails) {
   Combiner c = combiner(R"({"reduce":{"strategy":"merge"},"properties":{"n":{"reduce":{"strategy":"sum"}}}})",
                         Mode::full);

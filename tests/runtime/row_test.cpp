@@ -5,6 +5,7 @@
 #include "sluice/base/error.hpp"
 #include "sluice/base/text.hpp"
 #include "sluice/data/packed.hpp"
+#include "sluice/runtime/uuid.hpp"
 
 namespace sluice::runtime {
 namespace {
@@ -83,6 +84,25 @@ TEST(RowReader, AMissingLocationIsItsDefaultOrNull) {
 TEST(RowReader, SyntheticFields) {
   EXPECT_EQ(row({"flow_published_at", "_meta/uuid", "_meta/flow_truncated"}),
             "'2024-08-06T21:46:55.543442808Z' '66285dbc-543d-11ef-8801-69ef5bf77016' false");
+}
+
+TEST(RowReader, PublicationTimesOfOneReaderAreTheirOwn) {
+  CollectionSpec spec = collection();
+  RowReader reader(spec, {"flow_published_at"}, {});
+  auto document_of = [](std::uint64_t clock) {
+    char uuid[uuid_length];
+    write_uuid({clock, 0, {1, 2, 3, 4, 5, 6}}, uuid);
+    return R"({"_meta":{"uuid":")" + std::string(uuid, uuid_length) + R"("}})";
+  };
+  std::uint64_t start = clock_of_unix(1'700'000'000'000'000'000);
+  for (std::uint64_t clock : {start, start + 1, start + (10'000'000 << 4) - 1, start + (10'000'000 << 4), start,
+                              start + (90'000'000 << 4) + 15, std::uint64_t{15}, std::uint64_t{1} << 20, start}) {
+    std::string packed, expected, json = document_of(clock);
+    reader.read(json);
+    reader.pack(packed);
+    data::pack_string(expected, published_at(clock));
+    EXPECT_EQ(packed, expected) << clock;
+  }
 }
 
 TEST(RowReader, TheRootMayBeAField) { EXPECT_EQ(row({"flow_document"}), document); }

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -41,10 +42,26 @@ class SchemaCases : public testing::Test {
       EXPECT_TRUE(holds(validator, good.raw)) << good.raw;
     for (const json::Node& bad : cases_.children(*cases_.find(example, "invalid")))
       EXPECT_FALSE(holds(validator, bad.raw)) << bad.raw;
+    check_in_any_order(example, Schema::compile(schema));
+  }
+  // What a validator met before does not matter.
+  void check_in_any_order(const json::Node& example, const Schema& schema) {
+    std::vector<std::pair<std::string_view, bool>> documents;
+    for (const char* kind : {"valid", "invalid"})
+      for (const json::Node& document : cases_.children(*cases_.find(example, kind)))
+        documents.emplace_back(document.raw, kind == std::string_view("valid"));
+    Validator validator(schema);
+    json::Tree tree;
+    for (int i = 0; i < 200; ++i) {
+      const auto& [document, valid] = documents[random_() % documents.size()];
+      tree.parse(document);
+      ASSERT_EQ(validator.validate(tree).valid(), valid) << document;
+    }
   }
 
   std::string text_;
   json::Tree cases_;
+  std::mt19937 random_{7};
 };
 
 TEST_F(SchemaCases, keywords) {
@@ -280,6 +297,74 @@ TEST(Schema, explains_failures_as_basic_output) {
   EXPECT_FALSE(validator.validate(tree).valid());
   tree.parse(R"({"z":1})");
   EXPECT_TRUE(validator.validate(tree).valid());
+}
+
+// Documents of one structure whose values decide which annotations hold, and whether they are valid.
+TEST(Validator, FindsTheSameWhateverItMetBefore) {
+  Schema schema = Schema::compile(R"({"type":"object","required":["id"],
+      "properties":{
+        "id":{"type":"integer","minimum":0},
+        "op":{"enum":["c","u","d"]},
+        "at":{"type":["string","null"],"format":"date"},
+        "list":{"uniqueItems":true,"contains":{"const":1},"reduce":{"strategy":"append"}},
+        "who":{"type":["string","object"],"maxLength":3,"redact":{"strategy":"block"}}},
+      "if":{"properties":{"op":{"const":"d"}},"required":["op"]},
+      "then":{"reduce":{"strategy":"merge","delete":true}},
+      "else":{"reduce":{"strategy":"merge"},"properties":{"id":{"maximum":5}}},
+      "anyOf":[{"properties":{"n":{"type":"integer","reduce":{"strategy":"sum"}}}},
+               {"properties":{"n":{"multipleOf":0.5,"reduce":{"strategy":"maximize"}}}}],
+      "patternProperties":{"^x":{"not":{"const":0}}},
+      "propertyNames":{"minLength":1}})");
+  std::mt19937 random(11);
+  auto one_of = [&](std::vector<std::string> texts) { return texts[random() % texts.size()]; };
+  auto document = [&] {
+    std::string out = R"({"id":)" + one_of({"1", "2", "9", "-1", "1.5", "3.0", "\"1\""});
+    auto maybe = [&](std::string member, std::vector<std::string> values) {
+      if (random() % 4) out += ",\"" + member + "\":" + one_of(std::move(values));
+    };
+    maybe("at", {"null", R"("2020-01-02")", R"("2020-13-02")"});
+    maybe("list", {"[1]", "[2]", "[1,2]", "[1,1]", "[2,1]"});
+    maybe("n", {"1", "1.5", "2.25", "4"});
+    maybe("op", {R"("c")", R"("u")", R"("d")", R"("x")"});
+    maybe("who", {R"("me")", R"("them")", "{}"});
+    maybe("x", {"0", "1"});
+    return out + "}";
+  };
+  Validator seasoned(schema);
+  json::Tree tree;
+  int valid = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    std::string text = document();
+    tree.parse(text);
+    const Outcome& outcome = seasoned.validate(tree);
+    Validator fresh(schema);
+    const Outcome& expected = fresh.validate(tree);
+    ASSERT_EQ(outcome.valid(), expected.valid()) << text;
+    if (!expected.valid()) continue;
+    ++valid;
+    ASSERT_EQ(outcome.redacts(), expected.redacts()) << text;
+    for (std::uint32_t node = 0; node < tree.size(); ++node) {
+      ASSERT_EQ(outcome.reduction(node), expected.reduction(node)) << text;
+      ASSERT_EQ(outcome.redact(node), expected.redact(node)) << text;
+    }
+  }
+  EXPECT_GT(valid, 1'000);
+}
+
+TEST(Validator, TellsDocumentsOfOneStructureByOneNumber) {
+  Validator validator(Schema::compile(R"({"properties":{"n":{"type":"integer"}}})"));
+  json::Tree tree;
+  auto structure = [&](std::string_view text) {
+    tree.parse(text);
+    return validator.validate(tree).structure();
+  };
+  std::uint64_t first = structure(R"({"n":1,"s":"a"})");
+  EXPECT_NE(first, 0u);
+  EXPECT_EQ(structure(R"({"n":2,"s":"bcd"})"), first);
+  for (std::string_view other : {R"({"n":2,"t":"a"})", R"({"n":2,"s":null})", R"({"n":2,"s":"a","t":1})", R"({"n":2,"s":["a"]})",
+                                 R"({"ns":2,"":"a"})"})
+    EXPECT_NE(structure(other), first) << other;
+  EXPECT_EQ(structure(R"({"n":1.5,"s":"a"})"), 0u);  // not valid
 }
 
 }  // namespace

@@ -59,8 +59,10 @@ class RowReader {
   std::string_view document() const { return truncation_.active() ? std::string_view(cut_) : document_; }
 
  private:
-  bool pack_field(std::string& out, std::size_t field) const;
+  bool pack_field(std::string& out, std::size_t field);
   bool pack_value(std::string& out, const json::Node& node) const;
+
+  std::string_view published_at(std::uint64_t clock);
 
   std::vector<FieldSource> sources_;
   Truncation truncation_;
@@ -69,6 +71,8 @@ class RowReader {
   json::Tree tree_;  // of a document that was parsed
   std::string cut_;  // the document as cut, if truncation is active
   bool document_cut_ = false;
+  std::string published_at_;  // of the last document
+  std::int64_t published_second_ = -1;
 };
 
 }  // namespace sluice::runtime
