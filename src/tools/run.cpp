@@ -248,7 +248,7 @@ Task<> Run::repeat(JobType& job, Once once, std::chrono::seconds interval) {
 }
 
 Task<bool> Run::capture(CaptureJob& job) {
-  job.view.progress() = {};
+  job.view.begin();
   std::unique_ptr<protocol::Capture> connector =
       make_capture(job.context, job.def.endpoint, connector_options());
   job.view.phase("validating");
@@ -272,7 +272,7 @@ Task<bool> Run::capture(CaptureJob& job) {
 
 // True if it ended as a schema has changed.
 Task<bool> Run::materialize(MaterializeJob& job) {
-  job.view.progress() = {};
+  job.view.begin();
   // Before the schemas are loaded: a change in between is noticed then.
   std::map<std::string, std::uint64_t> epochs;
   for (const auto& [name, log] : logs_)
@@ -347,6 +347,10 @@ Task<> Run::watch_signals(Scope& scope) {
   scope.cancel();
 }
 
+std::string or_null(std::optional<double> figure, int digits) {
+  return figure ? fmt::format("{:.{}f}", *figure, digits) : "null";
+}
+
 void Run::show_once() {
   std::vector<std::string> lines;
   auto look = [&](auto& jobs) {
@@ -358,10 +362,10 @@ void Run::show_once() {
       }
       context_.log.info(
           "progress", kv("task", job->view.name()), kv("phase", figures.phase), kv("rows", figures.rows),
-          kv("rows_per_s", figures.rows_per_s), kv("mb_per_s", figures.mb_per_s),
-          kv_json("lag_s", figures.lag_s ? fmt::format("{:.2f}", *figures.lag_s) : "null"),
+          kv_json("rows_per_s", or_null(figures.rows_per_s, 0)),
+          kv_json("mb_per_s", or_null(figures.mb_per_s, 2)), kv_json("lag_s", or_null(figures.lag_s, 2)),
           kv("behind_bytes", figures.behind_bytes),
-          kv_json("remaining_s", figures.remaining_s ? fmt::format("{:.0f}", *figures.remaining_s) : "null"));
+          kv_json("remaining_s", or_null(figures.remaining_s, 0)));
     }
   };
   look(captures_);

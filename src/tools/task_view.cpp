@@ -19,7 +19,22 @@ int backfilled_percent(std::string_view status) {
   return percent;
 }
 
+runtime::DocsAndBytes committed(const runtime::Progress& progress) {
+  runtime::DocsAndBytes sum;
+  for (const runtime::BindingStats& binding : progress.bindings) sum += binding.out;
+  return sum;
+}
+
+std::string shown(std::optional<double> rate, int digits) {
+  return rate ? fmt::format("{:.{}f}", *rate, digits) : "?";
+}
+
 }  // namespace
+
+void TaskView::begin() {
+  former_ += committed(progress_);
+  progress_ = {};
+}
 
 void TaskView::status(std::string_view text, Clock::TimePoint now) {
   status_ = text;
@@ -38,23 +53,20 @@ void TaskView::phase(std::string text) {
 TaskView::Figures TaskView::look(Clock& clock) {
   Figures figures;
   figures.phase = capture_ && !status_.empty() ? status_ : progress_.phase;
-  runtime::BindingStats sum;
-  for (const runtime::BindingStats& binding : progress_.bindings) sum += binding;
-  figures.rows = sum.out.docs;
+  runtime::DocsAndBytes sum = former_;
+  sum += committed(progress_);
+  figures.rows = sum.docs;
   Clock::TimePoint now = clock.now();
   if (looked_ && now > *looked_) {
     double elapsed = seconds(now - *looked_);
-    // A session that was restarted counts from zero again.
-    std::uint64_t rows = sum.out.docs >= rows_ ? sum.out.docs - rows_ : sum.out.docs;
-    std::uint64_t bytes = sum.out.bytes >= bytes_ ? sum.out.bytes - bytes_ : sum.out.bytes;
+    std::uint64_t rows = sum.docs - seen_.docs;
     figures.rows_per_s = static_cast<double>(rows) / elapsed;
-    figures.mb_per_s = static_cast<double>(bytes) / elapsed / 1e6;
+    figures.mb_per_s = static_cast<double>(sum.bytes - seen_.bytes) / elapsed / 1e6;
     if (rows > 0 && progress_.newest_unix_ns > 0)
       figures.lag_s = static_cast<double>(clock.unix_nanoseconds() - progress_.newest_unix_ns) / 1e9;
   }
   looked_ = now;
-  rows_ = sum.out.docs;
-  bytes_ = sum.out.bytes;
+  seen_ = sum;
   figures.behind_bytes = progress_.behind_bytes;
   if (backfill_since_ && backfill_percent_ > 0)
     figures.remaining_s = seconds(now - *backfill_since_) * (100 - backfill_percent_) / backfill_percent_;
@@ -62,8 +74,8 @@ TaskView::Figures TaskView::look(Clock& clock) {
 }
 
 std::string TaskView::line(const std::string& name, const Figures& figures) {
-  std::string line = fmt::format("{}: {}, {} rows, {:.0f} rows/s, {:.1f} MB/s", name, figures.phase,
-                                 figures.rows, figures.rows_per_s, figures.mb_per_s);
+  std::string line = fmt::format("{}: {}, {} rows, {} rows/s, {} MB/s", name, figures.phase, figures.rows,
+                                 shown(figures.rows_per_s, 0), shown(figures.mb_per_s, 1));
   if (figures.lag_s) line += fmt::format(", lag {:.1f} s", *figures.lag_s);
   if (figures.behind_bytes > 0)
     line += fmt::format(", {:.1f} MB behind", static_cast<double>(figures.behind_bytes) / 1e6);

@@ -14,7 +14,10 @@ class TaskView {
   TaskView(std::string name, bool capture) : name_(std::move(name)), capture_(capture) {}
 
   const std::string& name() const { return name_; }
+  // Of the present session.
   runtime::Progress& progress() { return progress_; }
+  // A session begins; what the ones before it committed still counts.
+  void begin();
   // What the connector says it is doing.
   void status(std::string_view text, Clock::TimePoint now);
   // Between sessions, and at the end: what the connector said last is over.
@@ -23,7 +26,7 @@ class TaskView {
   struct Figures {
     std::string phase;
     std::uint64_t rows = 0;
-    double rows_per_s = 0, mb_per_s = 0;
+    std::optional<double> rows_per_s, mb_per_s;  // none at the first look
     std::optional<double> lag_s;        // age of the newest committed document, while documents flow
     std::optional<double> remaining_s;  // of a backfill
     std::uint64_t behind_bytes = 0;     // a materialization's distance to the end of its logs
@@ -39,7 +42,7 @@ class TaskView {
   std::string status_;
   std::optional<Clock::TimePoint> backfill_since_, looked_;
   int backfill_percent_ = -1;
-  std::uint64_t rows_ = 0, bytes_ = 0;
+  runtime::DocsAndBytes former_, seen_;  // of the sessions before, and at the last look
 };
 
 }  // namespace sluice::tools
