@@ -313,8 +313,11 @@ void Tree::settle() {
 const Node* Tree::find(const Node& node, std::string_view name) const {
   if (node.kind != Kind::object) return nullptr;
   const Node* found = nullptr;
-  for (const Node& child : children(node))
-    if (text::same(child.key, name)) found = &child;
+  for (const Node& child : children(node)) {
+    if (!text::same(child.key, name)) continue;
+    found = &child;
+    if (node.sorted) break;  // no other follows
+  }
   return found;
 }
 

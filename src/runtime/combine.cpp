@@ -12,6 +12,7 @@
 #include "redact.hpp"
 #include "sluice/base/bytes.hpp"
 #include "sluice/base/error.hpp"
+#include "sluice/base/short_text.hpp"
 #include "sluice/base/text.hpp"
 #include "sluice/data/packed.hpp"
 #include "sluice/json/locations.hpp"
@@ -101,6 +102,10 @@ class Merge {
   // The next document's source, or null after the last.
   const Source* top() const { return heap_.empty() ? nullptr : &sources_[heap_.front()]; }
   void pop() {
+    if (heap_.size() == 1) {
+      if (!sources_[heap_.front()].next()) heap_.clear();
+      return;
+    }
     std::pop_heap(heap_.begin(), heap_.end(), later());
     std::size_t i = heap_.back();
     heap_.pop_back();
@@ -411,7 +416,7 @@ class Grouping {
  private:
   Mode mode() const { return consolidate_ ? Mode::partial : workshop_[binding_].mode; }
   bool same(const Source& source) const {
-    return started_ && source.binding() == binding_ && source.key() == key_;
+    return started_ && source.binding() == binding_ && text::same(source.key(), key_);
   }
   void start(const Source& source) {
     started_ = true;
