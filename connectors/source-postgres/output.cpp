@@ -61,11 +61,12 @@ Task<> Output::checkpoint(std::optional<pg::Lsn> cursor) {
   output.checkpoint.emplace();
   output.checkpoint->updated_json = state_.take_patch();
   output.checkpoint->merge_patch = true;
-  bound_ = false;
+  bound_ = true;  // what it holds is lost if the wait for room is given up
   sent_bytes_ = 0;
   last_checkpoint_ = context_.clock.now();
   unacknowledged_.sent(cursor);
   co_await send(std::move(output));
+  bound_ = false;
 }
 
 }  // namespace sluice::source_postgres

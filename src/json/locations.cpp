@@ -37,7 +37,11 @@ bool stands(std::string_view name, const char* at, const char* end) {
 
 Locations::Locations(const std::vector<Pointer>& locations)
     : scanned_(locations.size()), found_(locations.size()) {
-  for (std::size_t i = 0; i < locations.size(); ++i) plant(root_, locations[i].tokens(), 0, i);
+  for (std::size_t i = 0; i < locations.size(); ++i) {
+    plant(root_, locations[i].tokens(), 0, i);
+    for (const std::string& token : locations[i].tokens())
+      if (token.find('"') != token.npos) in_text_ = false;
+  }
 }
 
 void Locations::plant(Place& from, const std::vector<std::string>& tokens, std::size_t depth,
@@ -58,7 +62,7 @@ void Locations::plant(Place& from, const std::vector<std::string>& tokens, std::
 bool Locations::scan(std::string_view text) {
   std::fill(found_.begin(), found_.end(), nullptr);
   scanned_count_ = 0;
-  if (text.empty() || std::memchr(text.data(), '\\', text.size())) return false;
+  if (!in_text_ || text.empty() || std::memchr(text.data(), '\\', text.size())) return false;
   return scan_value(root_, text.data(), text.data() + text.size()) != nullptr;
 }
 

@@ -182,7 +182,8 @@ class Tree::Builder {
   }
   void open(std::string_view key, Kind kind, const char* token) {
     if (depth_ == max_depth) throw Rejected{"nested deeper than 1000 levels", token};
-    impl_.open[depth_++] = {.node = size(), .last = 0, .sorted = true, .canonical = true, .prefix = 0, .size = 1};
+    impl_.open[depth_++] = {
+        .node = size(), .last = 0, .sorted = true, .canonical = true, .prefix = 0, .size = 1};
     add(key, {}, source(token, token + 1), kind);
   }
   std::string_view literal(const char* token, std::string_view expected) const {

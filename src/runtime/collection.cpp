@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 
 #include "document.hpp"
@@ -255,6 +256,18 @@ protocol::JournalSpec partition_template(const std::string& collection) {
   return spec;
 }
 
+// Does what decides which other part of the schema applies refer to something that relax() may loosen?
+bool chooses_by_reference(const Value& schema) {
+  auto chooses = [](std::string_view key, const Value& value) {
+    std::set<std::string, std::less<>> found;
+    if (key == "oneOf" || key == "if") collect_references(value, found);
+    return !found.empty();
+  };
+  for (const auto& [key, value] : schema.members)
+    if (chooses(key, value) || chooses_by_reference(value)) return true;
+  return std::any_of(schema.items.begin(), schema.items.end(), chooses_by_reference);
+}
+
 }  // namespace
 
 bool uses_inferred_schema(std::string_view read_schema) {
@@ -332,6 +345,7 @@ std::vector<std::string> check_collection(const CollectionDef& def) {
 
 bool admits_captured(const protocol::CollectionSpec& spec) {
   if (effective_schema(spec) == spec.write_schema_json) return true;
+  if (chooses_by_reference(Value::of_json(spec.write_schema_json))) return false;
   Value read = Value::of_json(spec.read_schema_json);
   read.erase("$defs");
   return to_json(read) == default_read_schema();

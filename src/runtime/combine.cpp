@@ -145,7 +145,8 @@ class Workshop {
       std::optional<Validator> former;
       if (binding.former) former.emplace(*binding.former);
       json::Locations key(binding.key);
-      bindings_.push_back({std::move(binding), std::move(validator), std::move(former), std::move(key), {}, 0});
+      bindings_.push_back(
+          {std::move(binding), std::move(validator), std::move(former), std::move(key), {}, 0});
     }
   }
 
@@ -161,7 +162,7 @@ class Workshop {
   const Outcome& validate(std::uint32_t binding);
   const json::Tree& tree() const { return tree_; }
   // Lets inference see the parsed document, which is valid.
-  void observe(std::uint32_t binding, const Outcome& outcome);
+  void observe(std::uint32_t binding);
 
   // Of the parsed document.
   const json::Node* insert_placeholder(std::uint32_t binding);
@@ -206,6 +207,8 @@ class Workshop {
   json::Tree tree_, default_;
   json::Canonical canonical_;
   std::string scratch_;
+  std::uint64_t structure_ =
+      0;  // of the parsed document, as the validator of its binding knows it; 0: unknown
 };
 
 void Workshop::parse(std::uint32_t binding, std::string_view json) {
@@ -220,18 +223,19 @@ void Workshop::parse(std::uint32_t binding, std::string_view json) {
 const Outcome& Workshop::validate(std::uint32_t index) {
   Binding& binding = bindings_[index];
   const Outcome* outcome = &binding.validator.validate(tree_);
+  structure_ = outcome->structure();
   if (!outcome->valid() && binding.former) outcome = &binding.former->validate(tree_);
   if (!outcome->valid()) fail_validation(binding);
   return *outcome;
 }
 
-void Workshop::observe(std::uint32_t index, const Outcome& outcome) {
+void Workshop::observe(std::uint32_t index) {
   Binding& binding = bindings_[index];
   Inference* inference = binding.spec.inference;
-  if (!inference || (outcome.structure() != 0 && outcome.structure() == binding.known)) return;
+  if (!inference || (structure_ != 0 && structure_ == binding.known)) return;
   if (!binding.names) binding.names.emplace(inference->names());
   if (binding.names->knows(tree_))
-    binding.known = outcome.structure();
+    binding.known = structure_;
   else
     inference->widen(tree_);
 }
@@ -356,10 +360,10 @@ void Workshop::complete(std::uint32_t index, Held& held) {
   const Outcome& outcome = check(index, held.document.json);
   if (outcome.redacts()) {
     redact(binding, held, outcome);
-    return observe(index, Outcome());  // of what was redacted the structure is not known
+  } else if (binding.spec.placeholder) {
+    held.document.uuid_at = find_placeholder(binding, held);
   }
-  if (binding.spec.placeholder) held.document.uuid_at = find_placeholder(binding, held);
-  observe(index, outcome);
+  observe(index);
 }
 
 void Workshop::redact(std::uint32_t index, Held& held) {
@@ -373,6 +377,7 @@ void Workshop::redact(Binding& binding, Held& held, const Outcome& outcome) {
   held.buffer.swap(scratch_);
   held.document.json = held.buffer;
   tree_.parse(held.buffer);
+  structure_ = 0;
   if (binding.spec.placeholder) held.document.uuid_at = find_placeholder(binding, held);
 }
 
@@ -503,7 +508,7 @@ std::string_view Combiner::Impl::add(std::uint32_t binding, std::string_view jso
     table.set_front(table.entry(binding, key), document);
   } else {
     const Outcome& outcome = workshop.validate(binding);
-    workshop.observe(binding, outcome);
+    workshop.observe(binding);
     add_to(table.entry(binding, key), outcome, uuid);
   }
   if (table.bytes() >= limit) spill();
@@ -516,8 +521,14 @@ std::string_view Combiner::Impl::add_valid(std::uint32_t binding, std::string_vi
   if (!workshop.may_stay_unread(binding) || !workshop.scan_key(binding, json, key))
     return add(binding, json, false);
   CombineTable::Entry& entry = table.entry(binding, key);
-  if (entry.last != entry.first) return add(binding, json, false);
-  table.append(entry, {json});
+  DocumentView document{json};
+  if (!workshop[binding].schema.reduces()) document.bits = replaces_bit;
+  if (entry.last == entry.first)
+    table.append(entry, document);
+  else if (document.bits & replaces_bit)
+    table.replace_last(entry, document);
+  else
+    return add(binding, json, false);
   if (table.bytes() >= limit) spill();
   return key;
 }

@@ -21,8 +21,8 @@ constexpr std::size_t kept_bytes = 8_MiB;  // a larger buffer is freed after use
 // scan() ends at the first boundary after this much of the log, and looks at this much in one go.
 constexpr std::uint64_t window_bytes = 256_KiB;
 constexpr std::uint64_t piece_bytes = 8_MiB;
-// A log of many gigabytes is read once, as a rule soon after it was written: it should not push everything else
-// out of the system's memory. This much stays for readers that are somewhat behind.
+// A log of many gigabytes is read once, as a rule soon after it was written: it should not push everything
+// else out of the system's memory. This much stays for readers that are somewhat behind.
 constexpr std::uint64_t remembered_bytes = 256_MiB;
 constexpr std::uint64_t forgotten_at_once = 32_MiB;
 

@@ -448,8 +448,8 @@ Task<> MaterializeSession::Impl::read(std::size_t binding, Writer<MaterializeInp
   {
     Mutex::Guard guard = co_await combining.lock();
     scan = co_await on_cpu(context.cpu, read_piece, &source, transaction.get(), &keys,
-                           static_cast<std::uint32_t>(binding), limit, source.log.valid_from(source.write_schema),
-                           opened->disable_load_optimization);
+                           static_cast<std::uint32_t>(binding), limit,
+                           source.log.valid_from(source.write_schema), opened->disable_load_optimization);
     crowded = is_crowded(*transaction);
   }
   source.at_boundary = source.reader.at_boundary();

@@ -681,6 +681,7 @@ Schema Schema::compile(std::string_view json, const Resolver& resolver) {
 }
 
 const std::string& Schema::text() const { return model_->documents.front().text; }
+bool Schema::reduces() const { return model_->reduces; }
 bool Schema::redacts() const { return model_->redacts; }
 const std::vector<std::string>& Schema::warnings() const { return model_->warnings; }
 

@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
 #include <utility>
 
 #include "decimal.hpp"
@@ -41,7 +40,6 @@ struct Undo {
   Redaction redact;
 };
 
-// Memory of a Validator, kept from document to document.
 // A rule that was applied to the value of a node, as opposed to its kind, its name or its place.
 struct Check {
   enum class Of : std::uint8_t { type, constant, enumeration, number, string, unique } of;
@@ -61,6 +59,7 @@ struct Precedent {
   std::uint64_t number = 0;  // 0: none yet
 };
 
+// Memory of a Validator, kept from document to document.
 struct Buffers {
   std::vector<std::uint64_t> bits;   // a stack of Marks and of required properties seen
   std::vector<std::uint32_t> items;  // a stack of sorted items under uniqueItems
@@ -92,9 +91,8 @@ class Evaluation {
   bool root(const Sub& sub) { return evaluate(sub, tree_.root(), 0, Marks()); }
   // Do these come out as they did when they were recorded?
   bool repeats(const std::vector<Check>& checks) {
-    return std::all_of(checks.begin(), checks.end(), [&](const Check& check) {
-      return repeat(check, tree_[check.node]) == check.holds;
-    });
+    return std::all_of(checks.begin(), checks.end(),
+                       [&](const Check& check) { return repeat(check, tree_[check.node]) == check.holds; });
   }
 
  private:
@@ -196,9 +194,9 @@ class Evaluation {
   }
 
   // Runs a check unless a failure has been found and need not be explained further.
-  template <class Check>
-  static void require(bool& ok, Check&& check) {
-    if (explaining || ok) ok = check() && ok;
+  template <class Rule>
+  static void require(bool& ok, Rule&& rule) {
+    if (explaining || ok) ok = rule() && ok;
   }
 
   void annotate(const Sub& sub, std::uint32_t at, bool& ok) {
@@ -317,7 +315,8 @@ class Evaluation {
   bool enumeration(const std::vector<Value>& values, const Node& node) {
     auto is = [&](const Value& value) { return equal(tree_, node, value); };
     bool holds = std::any_of(values.begin(), values.end(), is);
-    return recorded(Check::Of::enumeration, &values, node, holds) || fail("enum", "{} is none of the allowed values", shown(node));
+    return recorded(Check::Of::enumeration, &values, node, holds) ||
+           fail("enum", "{} is none of the allowed values", shown(node));
   }
 
   bool number_rules(const NumberRules& r, const Node& node) {
@@ -657,7 +656,6 @@ struct Validator::Impl {
     return tree.size() <= most_remembered_nodes && (misses <= 16 || misses % 16 == 0);
   }
   void remember(const json::Tree& tree) {
-    static std::atomic<std::uint64_t> numbers = 0;
     if (precedents.size() < most_precedents) precedents.emplace_back();
     recent = (recent + 1) % precedents.size();
     schema::Precedent& precedent = precedents[recent];
@@ -666,7 +664,7 @@ struct Validator::Impl {
     precedent.reductions = outcome.reductions_;
     precedent.redacts = outcome.redacts_;
     precedent.any_redact = outcome.any_redact_;
-    precedent.number = outcome.structure_ = ++numbers;
+    precedent.number = outcome.structure_ = ++structures;
   }
   void evaluate(const json::Tree& tree) {
     bool remembering = should_remember(tree);
@@ -674,18 +672,19 @@ struct Validator::Impl {
     outcome.valid_ = run<false>(tree, remembering ? &record : nullptr);
     outcome.any_redact_ = std::any_of(outcome.redacts_.begin(), outcome.redacts_.end(),
                                       [](Redaction r) { return r != Redaction::none; });
-    if (outcome.valid_ && remembering) remember(tree);
+    if (outcome.valid_ && remembering && record.size() <= most_checks_a_node * tree.size()) remember(tree);
   }
 
   static constexpr std::size_t most_precedents = 4;
-  static constexpr std::size_t most_remembered_nodes = 1000;
+  static constexpr std::size_t most_remembered_nodes = 1000, most_checks_a_node = 4;
 
   Schema schema;
   Outcome outcome;
   schema::Buffers buffers;
   std::vector<schema::Precedent> precedents;
-  std::size_t recent = 0;    // the one that was met last
-  std::uint64_t misses = 0;  // since then
+  std::size_t recent = 0;        // the one that was met last
+  std::uint64_t misses = 0;      // since then
+  std::uint64_t structures = 0;  // remembered so far
   std::vector<schema::Check> record;
 };
 

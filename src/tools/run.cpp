@@ -360,12 +360,11 @@ void Run::show_once() {
         lines.push_back(TaskView::line(job->view.name(), figures));
         continue;
       }
-      context_.log.info(
-          "progress", kv("task", job->view.name()), kv("phase", figures.phase), kv("rows", figures.rows),
-          kv_json("rows_per_s", or_null(figures.rows_per_s, 0)),
-          kv_json("mb_per_s", or_null(figures.mb_per_s, 2)), kv_json("lag_s", or_null(figures.lag_s, 2)),
-          kv("behind_bytes", figures.behind_bytes),
-          kv_json("remaining_s", or_null(figures.remaining_s, 0)));
+      context_.log.info("progress", kv("task", job->view.name()), kv("phase", figures.phase),
+                        kv("rows", figures.rows), kv_json("rows_per_s", or_null(figures.rows_per_s, 0)),
+                        kv_json("mb_per_s", or_null(figures.mb_per_s, 2)),
+                        kv_json("lag_s", or_null(figures.lag_s, 2)), kv("behind_bytes", figures.behind_bytes),
+                        kv_json("remaining_s", or_null(figures.remaining_s, 0)));
     }
   };
   look(captures_);

@@ -27,9 +27,9 @@ class TaskView {
     std::string phase;
     std::uint64_t rows = 0;
     std::optional<double> rows_per_s, mb_per_s;  // none at the first look
-    std::optional<double> lag_s;        // age of the newest committed document, while documents flow
-    std::optional<double> remaining_s;  // of a backfill
-    std::uint64_t behind_bytes = 0;     // a materialization's distance to the end of its logs
+    std::optional<double> lag_s;                 // age of the newest committed document, while documents flow
+    std::optional<double> remaining_s;           // of a backfill
+    std::uint64_t behind_bytes = 0;              // a materialization's distance to the end of its logs
   };
   // Rates are since the previous call.
   Figures look(Clock& clock);

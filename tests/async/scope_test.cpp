@@ -363,5 +363,34 @@ TEST(All, LeavesTheCancellationPendingWhenAFailureCoversIt) {
   EXPECT_EQ(reached, 1);
 }
 
+TEST(Yield, LetsOthersHaveTheirTurn) {
+  testing::run([](Loop&) -> Task<> {
+    std::string order;
+    auto say = [&](char c) -> Task<> {
+      for (int i = 0; i < 3; ++i) {
+        order += c;
+        co_await yield();
+      }
+    };
+    co_await all(say('a'), say('b'));
+    EXPECT_EQ(order, "ababab");
+  });
+}
+
+TEST(Yield, EndsWhenItIsCancelled) {
+  testing::run([](Loop&) -> Task<> {
+    int turns = 0;
+    auto forever = [&]() -> Task<> {
+      for (;; ++turns) co_await yield();
+    };
+    co_await scoped([&](Scope& scope) -> Task<> {
+      scope.spawn(forever());
+      for (int i = 0; i < 5; ++i) co_await yield();
+      scope.cancel();
+    });
+    EXPECT_GT(turns, 0);
+  });
+}
+
 }  // namespace
 }  // namespace sluice

@@ -55,6 +55,8 @@ TEST(Locations, LeavesToTheParserWhatATextDoesNotShow) {
   EXPECT_TRUE(locations.scan(R"({"a":[1,2],"name":"x"})"));
   EXPECT_FALSE(locations.scan(R"({"list":[1,2],"name":"x"})"));
   EXPECT_FALSE(locations.scan(R"({"name":"x\\y"})"));
+  Locations quoted(pointers({"/a\":1,\"b"}));
+  EXPECT_FALSE(quoted.scan(R"({"a":1,"b":2})"));
   Tree tree;
   tree.parse(R"({"list":[1,2],"name":"x"})");
   locations.find(tree);

@@ -139,7 +139,9 @@ TEST(Canonical, WhatIsCanonicalChangesWithATree) {
     return out;
   };
   auto add = [](std::string_view name) {
-    return [name](Tree& tree) { tree.insert(tree.index(*tree.find(tree.root(), "m")), name, Kind::string, "\"x\""); };
+    return [name](Tree& tree) {
+      tree.insert(tree.index(*tree.find(tree.root(), "m")), name, Kind::string, "\"x\"");
+    };
   };
   constexpr std::string_view text = R"({"a":[1,{"b":2}],"m":{"c":3,"e":[]},"z":0})";
   EXPECT_EQ(after(text, add("a")), R"({"a":[1,{"b":2}],"m":{"a":"x","c":3,"e":[]},"z":0})");

@@ -544,23 +544,34 @@ TEST(ReadSchema, relaxes_and_bundles) {
 }
 
 TEST(ReadSchema, AdmitsWhatWasCapturedIfItSaysNothingElse) {
-  auto admits = [](std::string read_schema, const char* inferred = nullptr) {
+  auto admits = [](std::string read_schema, const char* inferred = nullptr,
+                   const char* write_schema = nullptr) {
     CollectionDef def;
     def.name = "acme/things";
     def.key = {"/k"};
-    def.write_schema_json = R"({"type":"object","required":["k"],"properties":{"k":{"type":"integer"}}})";
+    def.write_schema_json =
+        write_schema ? write_schema
+                     : R"({"type":"object","required":["k"],"properties":{"k":{"type":"integer"}}})";
     def.read_schema_json = std::move(read_schema);
     std::string text = inferred ? inferred : "";
     return admits_captured(build_collection(def, inferred ? &text : nullptr, MissingInference::write_schema));
   };
-  constexpr const char* inferred = R"({"type":"object","required":["k"],"properties":{"k":{"type":"integer"},"x":{}}})";
+  constexpr const char* inferred =
+      R"({"type":"object","required":["k"],"properties":{"k":{"type":"integer"},"x":{}}})";
   EXPECT_TRUE(admits(""));
   EXPECT_TRUE(admits(std::string(default_read_schema())));
   EXPECT_TRUE(admits(std::string(default_read_schema()), inferred));
-  EXPECT_FALSE(admits(R"({"type":"object","required":["k"],"properties":{"k":{"type":"integer","maximum":3}}})"));
+  EXPECT_FALSE(
+      admits(R"({"type":"object","required":["k"],"properties":{"k":{"type":"integer","maximum":3}}})"));
   EXPECT_FALSE(admits(R"({"allOf":[{"$ref":"flow://relaxed-write-schema"},{"$ref":"flow://inferred-schema"}],
-      "properties":{"k":{"maximum":3}}})", inferred));
+      "properties":{"k":{"maximum":3}}})",
+                      inferred));
   EXPECT_FALSE(admits(R"({"allOf":[{"$ref":"flow://inferred-schema"}]})", inferred));
+  // Loosened, both branches hold, so that the relaxed schema rejects what the write schema admits.
+  constexpr const char* choosing = R"({"type":"object","required":["k"],"properties":{"k":{"type":"integer"}},
+      "oneOf":[{"$ref":"#/$defs/a"},{"$ref":"#/$defs/b"}],"$defs":{"a":{"required":["x"]},"b":{"required":["y"]}}})";
+  EXPECT_FALSE(admits(std::string(default_read_schema()), inferred, choosing));
+  EXPECT_TRUE(admits("", nullptr, choosing));
 }
 
 }  // namespace

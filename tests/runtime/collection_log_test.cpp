@@ -128,7 +128,8 @@ TEST_F(LogTest, KnowsFromWhereOnDocumentsWereValidForASchema) {
 
 // What a failed turn left behind is not taken for that of the next one.
 TEST_F(LogTest, KnowsNothingOfWhatAFailedTurnCommitted) {
-  for (std::string point : {"after state commit", "before log acknowledgement", "after log acknowledgement"}) {
+  for (std::string point :
+       {"after state commit", "before log acknowledgement", "after log acknowledgement"}) {
     SCOPED_TRACE(point);
     run([&, this](Loop& loop) -> Task<> {
       auto log = open(loop);

@@ -357,7 +357,8 @@ TEST(Combiner, AddsValidDocumentsWithTheSameResult) {
           Combiner checked = combiner(schema, mode, budget), trusted = combiner(schema, mode, budget);
           for (int i = 0; i < 60; ++i) {
             bool front = random() % 8 == 0;
-            std::string document = fmt::format(R"({{"_meta":{{"a":[{}]}},"id":{},"n":{}}})", i, random() % 20, i);
+            std::string document =
+                fmt::format(R"({{"_meta":{{"a":[{}]}},"id":{},"n":{}}})", i, random() % 20, i);
             std::string_view expected = checked.add(0, document, front);
             ASSERT_EQ(front ? trusted.add(0, document, true) : trusted.add_valid(0, document), expected);
           }
@@ -374,7 +375,8 @@ TEST(Combiner, FindsTheKeyOfAValidDocumentAsOfAnother) {
   for (std::uint32_t i : {0u, 1u})
     for (std::string_view document :
          {R"({})", R"({"a":1,"b":{"c":-2.5},"d":[3]})", R"({"a":"\"","b":{"c":null},"e":true})",
-          R"({"a":{"k":[1,{"l":"}"}]},"b":3,"d":{"0":1}})", R"({"a":[1,2],"b":{"b":1,"d":2},"e":18446744073709551615})"}) {
+          R"({"a":{"k":[1,{"l":"}"}]},"b":3,"d":{"0":1}})",
+          R"({"a":[1,2],"b":{"b":1,"d":2},"e":18446744073709551615})"}) {
       std::string expected(c.add(i, document));
       c.clear();
       EXPECT_EQ(c.add_valid(i, document), expected) << document;
@@ -393,7 +395,8 @@ TEST(Validation, WaitsUntilAValidDocumentIsFolded) {
 
 // Whoever redacts has to look at every document.
 TEST(Validation, DoesNotWaitWhereDocumentsAreRedacted) {
-  Combiner c = combiner(R"({"properties":{"n":{"maximum":10},"who":{"redact":{"strategy":"block"}}}})", Mode::full);
+  Combiner c =
+      combiner(R"({"properties":{"n":{"maximum":10},"who":{"redact":{"strategy":"block"}}}})", Mode::full);
   EXPECT_NE(error_of([&] { c.add_valid(0, R"({"id":1,"n":11})"); }), "accepted");
   c.clear();
   c.add_valid(0, R"({"id":1,"who":"me"})");

@@ -361,10 +361,29 @@ TEST(Validator, TellsDocumentsOfOneStructureByOneNumber) {
   std::uint64_t first = structure(R"({"n":1,"s":"a"})");
   EXPECT_NE(first, 0u);
   EXPECT_EQ(structure(R"({"n":2,"s":"bcd"})"), first);
-  for (std::string_view other : {R"({"n":2,"t":"a"})", R"({"n":2,"s":null})", R"({"n":2,"s":"a","t":1})", R"({"n":2,"s":["a"]})",
-                                 R"({"ns":2,"":"a"})"})
+  for (std::string_view other : {R"({"n":2,"t":"a"})", R"({"n":2,"s":null})", R"({"n":2,"s":"a","t":1})",
+                                 R"({"n":2,"s":["a"]})", R"({"ns":2,"":"a"})"})
     EXPECT_NE(structure(other), first) << other;
   EXPECT_EQ(structure(R"({"n":1.5,"s":"a"})"), 0u);  // not valid
+}
+
+// They would cost more memory than they save time.
+TEST(Validator, RemembersNoLargeDocuments) {
+  Validator validator(Schema::compile(R"({"items":{"type":"integer"}})"));
+  auto of = [](std::size_t items, std::string_view last) {
+    std::string out = "[";
+    for (std::size_t i = 1; i < items; ++i) out += "1,";
+    return out.append(last) + "]";
+  };
+  json::Tree tree;
+  for (std::size_t items : {999u, 1000u, 5000u})
+    for (std::string_view last : {"1", "1.5", "2", "true", "3"}) {
+      std::string text = of(items, last);
+      tree.parse(text);
+      const Outcome& outcome = validator.validate(tree);
+      EXPECT_EQ(outcome.valid(), last.size() == 1);
+      EXPECT_EQ(outcome.structure() != 0, outcome.valid() && items < 1000);
+    }
 }
 
 }  // namespace

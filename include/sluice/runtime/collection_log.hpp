@@ -42,8 +42,8 @@ class CollectionLog {
   std::uint64_t published(std::uint64_t epoch) const {
     return epoch < schema_epoch() ? schema_changes_[epoch] : published_;
   }
-  // From this offset on all documents were valid for the write schema when this process captured them; npos if
-  // the last ones were not, or are of a former process.
+  // From this offset on all documents were valid for the write schema when this process captured them; npos
+  // if the last ones were not, or are of a former process.
   std::uint64_t valid_from(std::string_view write_schema) const {
     return write_schema == valid_.schema && !write_schema.empty() ? valid_.from : npos;
   }

@@ -61,8 +61,8 @@ class Combiner {
   // `front` marks the stored document of its key, the left-most operand wherever it arrives; the last one
   // counts. Returns the packed key, which lives until the next call.
   std::string_view add(std::uint32_t binding, std::string_view json, bool front = false);
-  // The same for a document in canonical form that is known to be valid for the binding's schema: it is parsed
-  // only if it has to be folded.
+  // The same for a document in canonical form that is known to be valid for the binding's schema: it is
+  // parsed only if it has to be folded.
   std::string_view add_valid(std::uint32_t binding, std::string_view json);
   // Ends adding; needed before next().
   void finish();

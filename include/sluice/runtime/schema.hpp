@@ -31,7 +31,8 @@ class Schema {
   const std::string& text() const;
   // What was ignored, once each: unknown keywords and formats.
   const std::vector<std::string>& warnings() const;
-  // Can a document ask for redaction?
+  // Does any part of it carry that annotation?
+  bool reduces() const;
   bool redacts() const;
   const schema::Model& model() const { return *model_; }
 
@@ -56,8 +57,8 @@ class Outcome {
   }
   // Does any value of the document ask for redaction?
   bool redacts() const { return any_redact_; }
-  // The same for documents whose values have the same kinds, names and nesting, as far as the validator noticed;
-  // 0 if it did not.
+  // The same number of one validator for documents whose values have the same kinds, names and nesting, as far as the validator
+  // noticed; 0 if it did not.
   std::uint64_t structure() const { return structure_; }
 
  private:

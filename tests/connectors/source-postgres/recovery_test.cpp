@@ -6,6 +6,7 @@
 #include "sluice/testing/fake_clock.hpp"
 #include "source-postgres/changes.hpp"
 #include "source-postgres/inventory.hpp"
+#include "source-postgres/output.hpp"
 #include "source-postgres/source_postgres.hpp"
 #include "support.hpp"
 
@@ -549,6 +550,36 @@ TEST_F(Recovery, AStreamIsNotOpenedAgainOnASlotThatWasCreatedAnew) {
     co_await all(runtime.run(), script(runtime, *db, pg::quote_literal(slot_)));
     testing::require(runtime.transcript.error.has_value());
     EXPECT_NE(runtime.transcript.error->message().find("the changes between are lost"), std::string::npos);
+  });
+}
+
+// A connection that dies while a checkpoint waits for room: what that holds is not queued, and from its
+// position the session may not go on.
+TEST_F(Source, ACheckpointThatIsGivenUpBindsTheSession) {
+  run([&](Context& context) -> Task<> {
+    cdc::CaptureState state = cdc::CaptureState::parse("{}");
+    auto [out, in] = channel<protocol::CaptureOutput>(context.executor, 1);
+    source_postgres::Output output(context, out.share(), state);
+    auto add = [&] {
+      output.batch().text() += "{}";
+      output.batch().commit(0);
+    };
+    add();
+    co_await output.checkpoint(pg::Lsn{1});
+    EXPECT_FALSE(output.bound());
+    add();
+    co_await scoped([&](Scope& scope) -> Task<> {
+      scope.spawn(output.checkpoint(pg::Lsn{2}));
+      co_await yield();
+      scope.cancel();
+    });
+    EXPECT_TRUE(output.bound());
+    auto first = co_await in.next();
+    testing::require(first.has_value());
+    EXPECT_EQ(first->documents.size(), 1u);
+    EXPECT_FALSE(in.poll());
+    co_await output.checkpoint(pg::Lsn{3});
+    EXPECT_FALSE(output.bound());
   });
 }
 
