@@ -441,7 +441,7 @@ Task<> CaptureSession::Impl::commit(Collected& transaction) {
   for (const auto& [name, bindings] : touched) {
     CollectionLog& log = *logs[bindings.front()];
     const protocol::CollectionSpec& collection = *spec.bindings[bindings.front()].collection;
-    auto turn = co_await log.begin(collection.write_schema_json);
+    auto turn = co_await log.begin(schema_hash(collection.write_schema_json));
     write.add(log, std::move(turn), collection.ack_template_json);
     for (std::size_t binding : bindings) write.bind(binding, target);
     ++target;

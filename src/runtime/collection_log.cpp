@@ -1,6 +1,7 @@
 #include "sluice/runtime/collection_log.hpp"
 
 #include <fmt/format.h>
+#include <highwayhash/c_bindings.h>
 
 #include <optional>
 
@@ -24,6 +25,13 @@ std::filesystem::path log_path(const std::filesystem::path& folder, std::string_
                 fmt::format("the collection name '{}' is too long for a file name", collection),
                 "Use a name of at most 248 characters, counting '/' as three.");
   return folder / name;
+}
+
+// Known to this process only, so the keys of the hash are free to choose.
+SchemaHash schema_hash(std::string_view write_schema) {
+  const HHKey low{1, 2, 3, 4}, high{5, 6, 7, 8};
+  return {HighwayHash64(low, write_schema.data(), write_schema.size()),
+          HighwayHash64(high, write_schema.data(), write_schema.size())};
 }
 
 struct CollectionLog::Tail {
@@ -62,10 +70,10 @@ CollectionLog::~CollectionLog() = default;
 
 const std::filesystem::path& CollectionLog::path() const { return tail_->path; }
 
-Task<std::unique_ptr<CollectionLog::Transaction>> CollectionLog::begin(std::string write_schema) {
+Task<std::unique_ptr<CollectionLog::Transaction>> CollectionLog::begin(SchemaHash write_schema) {
   while (taken_) co_await released_.wait();
   taken_ = true;
-  co_return std::make_unique<Transaction>(*this, std::move(write_schema));
+  co_return std::make_unique<Transaction>(*this, write_schema);
 }
 
 namespace {
@@ -84,8 +92,8 @@ void CollectionLog::schema_changed() {
   grown_.notify_all();
 }
 
-CollectionLog::Transaction::Transaction(CollectionLog& log, std::string write_schema)
-    : log_(log), write_schema_(std::move(write_schema)), first_(log.published_) {}
+CollectionLog::Transaction::Transaction(CollectionLog& log, const SchemaHash& write_schema)
+    : log_(log), write_schema_(write_schema), first_(log.published_) {}
 
 CollectionLog::Transaction::~Transaction() {
   log_.tail_->file.reset();
@@ -160,8 +168,7 @@ void CollectionLog::Transaction::acknowledge() {
 void CollectionLog::Transaction::publish() {
   SLUICE_CHECK(log_.tail_->clean);
   // What stands before its documents and was not published is of a turn that failed.
-  if (first_ != log_.published_ || write_schema_ != log_.valid_.schema)
-    log_.valid_ = {std::move(write_schema_), first_};
+  if (first_ != log_.published_ || write_schema_ != log_.valid_.schema) log_.valid_ = {write_schema_, first_};
   log_.published_ = log_.tail_->end;
   log_.grown_.notify_all();
 }

@@ -54,11 +54,13 @@ struct Source {
         reader(l.path(), resume),
         filter(binding),
         values(*binding.collection, binding.field_selection->values, binding.ser_policy),
-        write_schema(admits_captured(*binding.collection) ? binding.collection->write_schema_json : ""),
         delta(binding.delta_updates),
         has_document(!binding.field_selection->document.empty()),
         priority(binding.priority),
-        offset(static_cast<std::uint64_t>(resume.read_through)) {}
+        offset(static_cast<std::uint64_t>(resume.read_through)) {
+    const protocol::CollectionSpec& collection = *binding.collection;
+    if (admits_captured(collection)) write_schema = schema_hash(collection.write_schema_json);
+  }
 
   // What the spec of the session can read.
   std::uint64_t published() const { return log.published(schema_epoch); }
@@ -68,7 +70,7 @@ struct Source {
   LogReader reader;
   SourceFilter filter;
   RowReader values;
-  std::string write_schema;  // documents that are valid for it can be read; empty if that is not known
+  SchemaHash write_schema;  // documents that were valid for it can be read; none if that is not known
   bool delta, has_document;
   std::uint32_t priority;
   std::uint64_t offset;                   // read so far, as the loop sees it

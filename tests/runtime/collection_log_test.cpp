@@ -40,8 +40,8 @@ struct LogTest : ::testing::Test {
 };
 
 Task<> append(CollectionLog& log, StateStore& store, std::string lines, std::string acknowledgement,
-              std::string write_schema = {}) {
-  auto transaction = co_await log.begin(std::move(write_schema));
+              SchemaHash write_schema = {}) {
+  auto transaction = co_await log.begin(write_schema);
   transaction->restore();
   transaction->text() += lines;
   transaction->written();
@@ -99,30 +99,32 @@ TEST_F(LogTest, WhateverFailsTheNextTransactionFollowsTheLastCommittedOne) {
   }
 }
 
+const SchemaHash A = schema_hash("A"), B = schema_hash("B");
+
 TEST_F(LogTest, KnowsFromWhereOnDocumentsWereValidForASchema) {
   run([this](Loop& loop) -> Task<> {
     constexpr std::uint64_t never = CollectionLog::npos;
     auto log = open(loop);
-    EXPECT_EQ(log->valid_from("A"), never);
-    co_await append(*log, store, "one\n", "ack\n", "A");
-    EXPECT_EQ(log->valid_from("A"), 0u);
-    EXPECT_EQ(log->valid_from("B"), never);
-    co_await append(*log, store, "two\n", "ack\n", "A");
-    EXPECT_EQ(log->valid_from("A"), 0u);
+    EXPECT_EQ(log->valid_from(A), never);
+    co_await append(*log, store, "one\n", "ack\n", A);
+    EXPECT_EQ(log->valid_from(A), 0u);
+    EXPECT_EQ(log->valid_from(B), never);
+    co_await append(*log, store, "two\n", "ack\n", A);
+    EXPECT_EQ(log->valid_from(A), 0u);
     std::uint64_t before = log->published();
-    co_await append(*log, store, "three\n", "ack\n", "B");
-    EXPECT_EQ(log->valid_from("A"), never);
-    EXPECT_EQ(log->valid_from("B"), before);
+    co_await append(*log, store, "three\n", "ack\n", B);
+    EXPECT_EQ(log->valid_from(A), never);
+    EXPECT_EQ(log->valid_from(B), before);
     before = log->published();
     co_await append(*log, store, "four\n", "ack\n");  // nobody says what it is valid for
-    EXPECT_EQ(log->valid_from("B"), never);
-    EXPECT_EQ(log->valid_from(""), never);
-    co_await append(*log, store, "five\n", "ack\n", "A");
+    EXPECT_EQ(log->valid_from(B), never);
+    EXPECT_EQ(log->valid_from({}), never);
+    co_await append(*log, store, "five\n", "ack\n", A);
     before = log->published();
     log = open(loop);  // another process may have written what is there
-    EXPECT_EQ(log->valid_from("A"), never);
-    co_await append(*log, store, "six\n", "ack\n", "A");
-    EXPECT_EQ(log->valid_from("A"), before);
+    EXPECT_EQ(log->valid_from(A), never);
+    co_await append(*log, store, "six\n", "ack\n", A);
+    EXPECT_EQ(log->valid_from(A), before);
   });
 }
 
@@ -133,18 +135,18 @@ TEST_F(LogTest, KnowsNothingOfWhatAFailedTurnCommitted) {
     SCOPED_TRACE(point);
     run([&, this](Loop& loop) -> Task<> {
       auto log = open(loop);
-      co_await append(*log, store, "one\n", "ack\n", "A");
+      co_await append(*log, store, "one\n", "ack\n", A);
       fail_at = point;
       bool failed = false;
       try {
-        co_await append(*log, store, "two\n", "ack\n", "B");
+        co_await append(*log, store, "two\n", "ack\n", B);
       } catch (const Error&) {
         failed = true;
       }
       fail_at.clear();
       EXPECT_TRUE(failed);
-      co_await append(*log, store, "three\n", "ack\n", "A");
-      EXPECT_EQ(text().substr(log->valid_from("A")), "three\nack\n");
+      co_await append(*log, store, "three\n", "ack\n", A);
+      EXPECT_EQ(text().substr(log->valid_from(A)), "three\nack\n");
     });
   }
 }

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <asio/this_coro.hpp>
+#include <fstream>
 #include <functional>
 
 #include "sluice/async/scope.hpp"
@@ -358,6 +359,45 @@ TEST(MaterializeStop, AConnectorThatDoesNotAnswerIsEnded) {
     session->stop();
     co_await session->run();
   });
+}
+
+// What a session makes of a document that was spoiled in the log after it was captured: it is noticed unless
+// this process has validated it for the schema it is read with.
+std::string failure_of_a_spoiled_document(bool restarted, std::string_view reader_schema) {
+  World world{CaptureScript()};
+  if (!reader_schema.empty()) world.materialization.bindings[0].collection->write_schema_json = reader_schema;
+  std::string what;
+  run([&](Loop& loop) -> Task<> {
+    auto start = std::make_unique<World::Start>(world, loop);
+    ToldCapture connector;
+    connector.outputs.push_back(documents({R"({"id":1,"text":"good"})", R"({"id":2,"text":"fine"})"}));
+    connector.outputs.push_back(checkpoint(R"({"at":2})"));
+    auto session = start->capture_with(world, connector);
+    co_await session->run();
+    std::filesystem::path log = start->logs[0]->path();
+    std::string text;
+    std::getline(std::ifstream(log), text, '\0');
+    std::size_t at = text.find(R"("fine")");
+    sluice::testing::require(at != text.npos);
+    std::fstream(log, std::ios::in | std::ios::out).seekp(static_cast<std::streamoff>(at)) << "[1234]";
+    if (restarted) {
+      session.reset();
+      start.reset();
+      start = std::make_unique<World::Start>(world, loop);
+    }
+    start->materialization->finish();
+    what = co_await failure_of(start->materialization->run());
+  });
+  return what;
+}
+
+TEST(MaterializeErrors, DocumentsAreValidatedUnlessThisProcessDidItForTheSameSchema) {
+  EXPECT_EQ(failure_of_a_spoiled_document(false, ""), "no failure");
+  std::string noticed = "acme/c0 document failed validation against its schema";
+  EXPECT_TRUE(failure_of_a_spoiled_document(true, "").starts_with(noticed));
+  EXPECT_TRUE(failure_of_a_spoiled_document(
+                  false, R"({"type":"object","required":["id"],"properties":{"text":{"type":"string"}}})")
+                  .starts_with(noticed));
 }
 
 }  // namespace

@@ -20,6 +20,13 @@ namespace sluice::runtime {
 // The file in `folder` that holds the log of a collection: its percent-encoded name.
 std::filesystem::path log_path(const std::filesystem::path& folder, std::string_view collection);
 
+// Tells write schemas apart; all zero for none.
+struct SchemaHash {
+  std::uint64_t low = 0, high = 0;
+  friend bool operator==(const SchemaHash&, const SchemaHash&) = default;
+};
+SchemaHash schema_hash(std::string_view write_schema);
+
 // The documents of one collection: newline-delimited JSON in one file. Transactions lie in it one after the
 // other, each closed by an acknowledgement line. What a crash or failure left behind the last committed
 // transaction is cut off before anything is appended, so that a reader sees committed documents only.
@@ -42,10 +49,10 @@ class CollectionLog {
   std::uint64_t published(std::uint64_t epoch) const {
     return epoch < schema_epoch() ? schema_changes_[epoch] : published_;
   }
-  // From this offset on all documents were valid for the write schema when this process captured them; npos
-  // if the last ones were not, or are of a former process.
-  std::uint64_t valid_from(std::string_view write_schema) const {
-    return write_schema == valid_.schema && !write_schema.empty() ? valid_.from : npos;
+  // From this offset on all documents were found valid for the write schema, or for what their collection's
+  // schema is inferred from, when this process captured them; npos if the last ones were not.
+  std::uint64_t valid_from(const SchemaHash& write_schema) const {
+    return write_schema == valid_.schema && write_schema != SchemaHash() ? valid_.from : npos;
   }
   static constexpr std::uint64_t npos = ~std::uint64_t{0};
   // What is published from now on may need another schema, which the store has already.
@@ -54,8 +61,8 @@ class CollectionLog {
   Event& grown() { return grown_; }
   // Waits until no other transaction writes this log and starts one. Several logs are taken in ascending
   // order of their names, or two tasks could wait for each other.
-  // `write_schema`, if not empty, is what every document of the transaction is valid for.
-  Task<std::unique_ptr<Transaction>> begin(std::string write_schema = {});
+  // `write_schema` is what every document of the transaction was validated with, if that is known.
+  Task<std::unique_ptr<Transaction>> begin(SchemaHash write_schema = {});
   // Lets readers see what is committed although its writer failed before the end of its turn.
   Task<> recover(CpuPool& cpu);
 
@@ -69,7 +76,7 @@ class CollectionLog {
   std::uint64_t published_ = 0;
   std::vector<std::uint64_t> schema_changes_;  // published() at each
   struct {
-    std::string schema;
+    SchemaHash schema;
     std::uint64_t from = 0;
   } valid_;  // of what is published
   bool taken_ = false;
@@ -79,7 +86,7 @@ class CollectionLog {
 // off by the next turn, or kept if the store knows it as committed after all.
 class CollectionLog::Transaction {
  public:
-  Transaction(CollectionLog& log, std::string write_schema);
+  Transaction(CollectionLog& log, const SchemaHash& write_schema);
   ~Transaction();
   Transaction(const Transaction&) = delete;
   Transaction& operator=(const Transaction&) = delete;
@@ -103,7 +110,7 @@ class CollectionLog::Transaction {
 
  private:
   CollectionLog& log_;
-  std::string write_schema_;
+  SchemaHash write_schema_;
   std::uint64_t first_ = 0;  // where its documents begin
 };
 
