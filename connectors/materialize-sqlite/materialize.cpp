@@ -1,3 +1,5 @@
+#include <sqlite3.h>
+
 #include <asio/this_coro.hpp>
 #include <exception>
 #include <filesystem>
@@ -134,5 +136,7 @@ class Connector final : public protocol::Materialize {
 std::unique_ptr<protocol::Materialize> make_materialize_sqlite(Context& context) {
   return std::make_unique<sqlite::Connector>(context);
 }
+
+void forgo_sqlite_memory_count() { sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); }
 
 }  // namespace sluice

@@ -1,6 +1,6 @@
 #include "sluice/json/write.hpp"
 
-#include <fmt/format.h>
+#include <fmt/compile.h>
 
 #include <charconv>
 #include <cmath>
@@ -38,7 +38,7 @@ void write_string(std::string& out, std::string_view text) {
 void write_double(std::string& out, double value) {
   SLUICE_CHECK(std::isfinite(value));
   char digits[32];
-  char* end = fmt::format_to(digits, "{}", value);
+  char* end = fmt::format_to(digits, FMT_COMPILE("{}"), value);
   std::string_view text(digits, static_cast<std::size_t>(end - digits));
   out += text;
   if (text::find_any(text, 0, '.', 'e') == text.npos) out += ".0";

@@ -11,6 +11,7 @@
 #include "discover.hpp"
 #include "display.hpp"
 #include "inspect.hpp"
+#include "materialize_sqlite.hpp"
 #include "output.hpp"
 #include "run.hpp"
 #include "sluice/async/loop.hpp"
@@ -196,4 +197,7 @@ int main(int argc, char** argv) {
 }  // namespace
 }  // namespace sluice::tools
 
-int main(int argc, char** argv) { return sluice::tools::main(argc, argv); }
+int main(int argc, char** argv) {
+  sluice::forgo_sqlite_memory_count();
+  return sluice::tools::main(argc, argv);
+}
