@@ -1,5 +1,7 @@
 #include "sluice/runtime/uuid.hpp"
 
+#include <algorithm>
+#include <limits>
 #include <random>
 
 #include "sluice/base/text.hpp"
@@ -87,7 +89,12 @@ std::uint64_t clock_of_unix(std::int64_t unix_nanoseconds) {
 }
 
 std::int64_t unix_of_clock(std::uint64_t clock) {
+  // Nanoseconds in 64 bits reach from 1677 to 2262, clocks from 1582 to 5236. A day less, so that it can be
+  // taken off again.
+  constexpr std::int64_t ticks_a_day = 864'000'000'000;
+  constexpr std::int64_t most_ticks = std::numeric_limits<std::int64_t>::max() / 100 - ticks_a_day;
   std::int64_t ticks = static_cast<std::int64_t>((clock >> 4) - unix_epoch_ticks);
+  ticks = std::clamp(ticks, -most_ticks, most_ticks);
   return ticks * 100 + static_cast<std::int64_t>(clock & 15) * nanoseconds_per_count;
 }
 

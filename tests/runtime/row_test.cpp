@@ -95,9 +95,9 @@ TEST(RowReader, PublicationTimesOfOneReaderAreTheirOwn) {
     return R"({"_meta":{"uuid":")" + std::string(uuid, uuid_length) + R"("}})";
   };
   std::uint64_t start = clock_of_unix(1'700'000'000'000'000'000);
-  for (std::uint64_t clock :
-       {start, start + 1, start + (10'000'000 << 4) - 1, start + (10'000'000 << 4), start,
-        start + (90'000'000 << 4) + 15, std::uint64_t{15}, std::uint64_t{1} << 20, start}) {
+  for (std::uint64_t clock : {start, start + 1, start + (10'000'000 << 4) - 1, start + (10'000'000 << 4),
+                              start, start + (90'000'000 << 4) + 15, std::uint64_t{15},
+                              std::uint64_t{1} << 20, clock_of_unix(-1), ~std::uint64_t{0}, start}) {
     std::string packed, expected, json = document_of(clock);
     reader.read(json);
     reader.pack(packed);
