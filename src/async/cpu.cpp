@@ -1,5 +1,6 @@
 #include "sluice/async/cpu.hpp"
 
+#include <asio/execution_context.hpp>
 #include <asio/post.hpp>
 #include <asio/this_coro.hpp>
 #include <asio/thread_pool.hpp>
@@ -9,6 +10,32 @@
 
 namespace sluice {
 namespace {
+
+// Closed as the first thing when a loop is destroyed: asio drops what is queued without looking whether
+// another thread is adding to it.
+class Gate : public asio::execution_context::service {
+ public:
+  using key_type = Gate;
+  static asio::execution_context::id id;
+  struct State {
+    std::mutex mutex;
+    bool closed = false;
+  };
+
+  explicit Gate(asio::execution_context& loop) : service(loop), state_(std::make_shared<State>()) {}
+  static std::shared_ptr<State> of(const Executor& loop) {
+    return asio::use_service<Gate>(asio::query(loop, asio::execution::context)).state_;
+  }
+
+ private:
+  // Services added later are shut down earlier, so this comes before the queue's.
+  void shutdown() override {
+    std::lock_guard lock(state_->mutex);
+    state_->closed = true;
+  }
+  std::shared_ptr<State> state_;  // shared with jobs, which may outlive the loop
+};
+asio::execution_context::id Gate::id;
 
 // Between a job on the pool and the coroutine that awaits it; whichever ends last frees it.
 struct Bridge {
@@ -26,7 +53,9 @@ struct Detach {
   }
 };
 
-void finish(const std::shared_ptr<Bridge>& bridge, Executor& home) {
+void finish(const std::shared_ptr<Bridge>& bridge, Gate::State& gate, Executor& home) {
+  std::lock_guard open(gate.mutex);
+  if (gate.closed) return;
   std::lock_guard lock(bridge->mutex);
   bridge->ended = true;
   if (!bridge->done) return;
@@ -34,7 +63,7 @@ void finish(const std::shared_ptr<Bridge>& bridge, Executor& home) {
     std::lock_guard wake_lock(bridge->mutex);
     if (bridge->done) bridge->done->notify_all();
   };
-  // Under the lock: the loop cannot be past destroying the frame, so it is still there to take this.
+  // Under the locks: the loop is still there to take this.
   asio::post(home, std::move(wake));
 }
 
@@ -61,10 +90,10 @@ Task<> CpuPool::run(std::shared_ptr<Job> job) {
   auto bridge = std::make_shared<Bridge>();  // shared with the job
   bridge->done = &done;
   Detach detach{*bridge};
-  auto work = [job, bridge, home]() mutable {
+  auto work = [job, bridge, gate = Gate::of(home), home]() mutable {
     job->run();
     job.reset();
-    finish(bridge, home);
+    finish(bridge, *gate, home);
   };
   asio::post(impl_->pool, std::move(work));
   for (;;) {
