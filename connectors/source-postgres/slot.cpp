@@ -119,8 +119,7 @@ Task<std::vector<std::uint32_t>> open_transactions(pg::Connection& db) {
       "SELECT l.transactionid FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = "
       "l.pid LEFT JOIN pg_catalog.pg_database d ON d.oid = a.datid LEFT JOIN pg_catalog.pg_prepared_xacts p "
       "ON p.transaction = l.transactionid WHERE l.locktype = 'transactionid' AND l.mode = 'ExclusiveLock' "
-      "AND "
-      "coalesce(d.datname, p.database, current_database()) = current_database()");
+      "AND coalesce(d.datname, p.database, current_database()) = current_database()");
   co_return xids_of(rows);
 }
 

@@ -36,10 +36,13 @@ void collect_references(const Value& value, std::set<std::string, std::less<>>& 
     collect_references(member, out);
   }
 }
-std::set<std::string, std::less<>> references(std::string_view schema) {
+std::set<std::string, std::less<>> references(const Value& schema) {
   std::set<std::string, std::less<>> out;
-  collect_references(Value::of_json(schema), out);
+  collect_references(schema, out);
   return out;
+}
+std::set<std::string, std::less<>> references(std::string_view schema) {
+  return references(Value::of_json(schema));
 }
 
 // Drops what documents of a former write schema might not satisfy: beside type, required and format of
@@ -259,9 +262,7 @@ protocol::JournalSpec partition_template(const std::string& collection) {
 // Does what decides which other part of the schema applies refer to something that relax() may loosen?
 bool chooses_by_reference(const Value& schema) {
   auto chooses = [](std::string_view key, const Value& value) {
-    std::set<std::string, std::less<>> found;
-    if (key == "oneOf" || key == "if") collect_references(value, found);
-    return !found.empty();
+    return (key == "oneOf" || key == "if") && !references(value).empty();
   };
   for (const auto& [key, value] : schema.members)
     if (chooses(key, value) || chooses_by_reference(value)) return true;

@@ -93,7 +93,7 @@ void CollectionLog::schema_changed() {
 }
 
 CollectionLog::Transaction::Transaction(CollectionLog& log, const SchemaHash& write_schema)
-    : log_(log), write_schema_(write_schema), first_(log.published_) {}
+    : log_(log), write_schema_(write_schema) {}
 
 CollectionLog::Transaction::~Transaction() {
   log_.tail_->file.reset();
@@ -105,10 +105,8 @@ CollectionLog::Transaction::~Transaction() {
 void CollectionLog::Transaction::restore() {
   Tail& tail = *log_.tail_;
   tail.file.emplace(tail.path, File::Mode::create);
-  if (tail.clean) {
-    first_ = tail.end;
-    return;
-  }
+  first_ = tail.end;
+  if (tail.clean) return;
   tail.position = log_.store_.log_position(log_.collection_);
   std::uint64_t size = tail.file->size();
   if (size < tail.position.length)

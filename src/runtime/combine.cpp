@@ -207,8 +207,7 @@ class Workshop {
   json::Tree tree_, default_;
   json::Canonical canonical_;
   std::string scratch_;
-  std::uint64_t structure_ =
-      0;  // of the parsed document, as the validator of its binding knows it; 0: unknown
+  std::uint64_t structure_ = 0;  // of the parsed document, by the validator of its binding; 0: unknown
 };
 
 void Workshop::parse(std::uint32_t binding, std::string_view json) {
@@ -358,11 +357,10 @@ void Workshop::complete(std::uint32_t index, Held& held) {
   if (!(held.document.bits & (reduced_bit | redact_bit))) return;
   Binding& binding = bindings_[index];
   const Outcome& outcome = check(index, held.document.json);
-  if (outcome.redacts()) {
+  if (outcome.redacts())
     redact(binding, held, outcome);
-  } else if (binding.spec.placeholder) {
+  else if (binding.spec.placeholder)
     held.document.uuid_at = find_placeholder(binding, held);
-  }
   observe(index);
 }
 

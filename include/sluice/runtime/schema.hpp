@@ -57,8 +57,8 @@ class Outcome {
   }
   // Does any value of the document ask for redaction?
   bool redacts() const { return any_redact_; }
-  // The same number of one validator for documents whose values have the same kinds, names and nesting, as far as the validator
-  // noticed; 0 if it did not.
+  // The same number, of one validator, for documents whose values have the same kinds, names and nesting, as
+  // far as it noticed; 0 if it did not.
   std::uint64_t structure() const { return structure_; }
 
  private:
