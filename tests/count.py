@@ -2,32 +2,38 @@
 """Adds up the test cases that `meson test` ran in the given build folders; the last line of ./dev test.
 
 A GoogleTest program counts as its cases, any other test as one. A program that failed without a failed case (it
-crashed, hung, or ran none) counts as one failure more.
+crashed, hung, or ran none) counts as one failure more. What failed is printed before, where the end of a long output
+is all that is kept.
 """
 import json
 import os
 import sys
 import xml.etree.ElementTree as xml
 
+SHOWN_LINES = 40  # of what a failure said
+
 
 class Count:
     def __init__(self):
         self.passed = self.failed = self.skipped = 0
-        self.names = []
+        self.failures = []
 
     def add_program(self, build, test):
         name = test["name"].split(" / ")[-1]
         cases = self.cases_of(os.path.join(build, name + ".xml"))
         failed_before = self.failed
+        said = []
         if cases is None:
             self.add_result(test["result"])
         else:
             for case in cases:
-                self.add_case(case)
+                self.add_case(case, said)
             if test["result"] not in ("OK", "SKIP", "EXPECTEDFAIL") and self.failed == failed_before:
                 self.failed += 1
         if self.failed > failed_before:
-            self.names.append(f"{build}: {name}: {self.failed - failed_before} failed ({test['result']})")
+            said = said or self.last_words(test)
+            head = f"{build}: {name}: {self.failed - failed_before} failed ({test['result']})"
+            self.failures.append("\n  ".join([head] + said[:SHOWN_LINES]))
 
     @staticmethod
     def cases_of(path):
@@ -37,9 +43,22 @@ class Count:
         except (OSError, xml.ParseError):
             return None
 
-    def add_case(self, case):
-        if case.find("failure") is not None or case.find("error") is not None:
+    @staticmethod
+    def last_words(test):
+        """What a program said that ended within a case: which, and the report of a sanitizer or else its end."""
+        output = (test.get("stdout") or "").splitlines()
+        errors = (test.get("stderr") or "").splitlines()
+        lines = errors or output
+        report = next((i for i, line in enumerate(lines) if "ERROR: " in line or "WARNING: " in line or
+                       "runtime error: " in line), max(0, len(lines) - SHOWN_LINES + 1))
+        return [line for line in output if line.startswith("[ RUN ")][-1:] + lines[report:]
+
+    def add_case(self, case, said):
+        failures = case.findall("failure") + case.findall("error")
+        if failures:
             self.failed += 1
+            said.append(f"{case.get('classname')}.{case.get('name')}")
+            said += [f"  {line}" for failure in failures for line in failure.get("message", "").splitlines()]
         elif case.get("status") == "notrun" or case.get("result") in ("skipped", "suppressed"):
             self.skipped += 1
         else:
@@ -64,9 +83,9 @@ def main():
                     count.add_program(build, json.loads(line))
         except OSError:
             count.failed += 1
-            count.names.append(f"{build}: no tests ran")
-    for name in count.names:
-        print(name)
+            count.failures.append(f"{build}: no tests ran")
+    for failure in count.failures:
+        print(failure)
     skipped = f", {count.skipped} skipped" if count.skipped else ""
     print(f"{count.passed} passed, {count.failed} failed{skipped}")
     sys.exit(1 if count.failed or not count.passed else 0)

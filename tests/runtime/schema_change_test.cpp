@@ -63,6 +63,10 @@ struct Engine {
                                  options, start.progress);
       ++sessions;
       open = &session;
+      struct Closed {  // on every way out, before `session` is gone
+        MaterializeSession*& slot;
+        ~Closed() { slot = nullptr; }
+      } closed{open};
       if (captured) session.finish();
       try {
         co_await session.run();
@@ -71,7 +75,6 @@ struct Engine {
         if (!restarts || e.what() != std::string("broken")) throw;
         again = true;
       }
-      open = nullptr;
     }
   }
   Task<> both() { return all(capture(), materialize()); }
