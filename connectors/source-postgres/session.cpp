@@ -485,13 +485,17 @@ Task<std::optional<Stream::Frame>> Session::wait(Goal& goal) {
   bool between = !changes_.in_transaction();
   if (goal.report && between && commits_ > 0) {
     bool few = commits_ <= few_commits;
+    if (few && !output_.batch().empty()) {
+      // Documents need not wait for their checkpoint: they are written before that is prepared.
+      co_await output_.flush();
+      co_await yield();
+    }
     Clock::TimePoint due = output_.last_checkpoint() + (few ? checkpoint_interval : busy_checkpoint_interval);
     if (now >= due) {
       co_await checkpoint();
       stream_->resume_listening();
       co_return frame;
     }
-    if (few) co_await output_.flush();  // documents need not wait for their checkpoint
     deadline = std::min(deadline, due);
   }
   if (goal.fence) {

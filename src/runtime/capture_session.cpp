@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <deque>
 #include <map>
 
 #include "combine_binding.hpp"
@@ -24,6 +25,7 @@ using protocol::CaptureOutput;
 
 constexpr std::size_t most_transaction_bytes = 32_MiB;
 constexpr std::size_t piece_bytes = 2_MiB;  // of documents handled in one go on the pool
+constexpr std::size_t much_bytes = 64_KiB;  // of documents before their checkpoint
 constexpr auto unread_acknowledgement = 10s;
 
 // Documents up to a checkpoint, combined, and what they commit with.
@@ -234,6 +236,7 @@ struct CaptureSession::Impl {
   void note(const Collected& transaction);
   Task<> acknowledge(Writer<Acknowledged>& acknowledgements, std::uint32_t checkpoints);
   void check_binding(std::uint32_t binding) const;
+  bool plenty_arrived() const;
   bool full(const Collected& transaction) const;
 
   Context& context;
@@ -246,8 +249,9 @@ struct CaptureSession::Impl {
   Progress& progress;
   std::map<std::string, Inferred> inferred;  // by collection; outlives the combiners
 
-  Event changed;  // what follows
-  std::optional<CaptureOutput> arrived;
+  Event changed;                      // what follows
+  std::deque<CaptureOutput> arrived;  // up to a checkpoint
+  std::size_t arrived_bytes = 0;
   bool ended = false;  // the connector says nothing more
   bool stopping = false;
   bool opened = false, explicit_acknowledgements = false;
@@ -333,11 +337,12 @@ Task<> CaptureSession::Impl::connect(protocol::capture::Open open, protocol::Cap
   out.close();
 }
 
-// Lets collect() wait for output and for stop() at once.
+// Lets collect() wait for output and for stop() at once, and see whether a whole checkpoint is there.
 Task<> CaptureSession::Impl::receive(Reader<CaptureOutput>& in) {
   while (auto output = co_await in.next()) {
-    while (arrived) co_await changed.wait();
-    arrived = std::move(*output);
+    while (plenty_arrived()) co_await changed.wait();
+    arrived_bytes += output->bytes();
+    arrived.push_back(std::move(*output));
     changed.notify_all();
   }
   ended = true;
@@ -353,7 +358,8 @@ Task<> CaptureSession::Impl::collect(Reader<Collected>& empty, Writer<Collected>
   filled.close();
   // After stop(): what the connector still says is not committed, so it will say it again.
   while (!ended) {
-    arrived.reset();
+    arrived.clear();
+    arrived_bytes = 0;
     changed.notify_all();
     co_await changed.wait();
   }
@@ -362,15 +368,19 @@ Task<> CaptureSession::Impl::collect(Reader<Collected>& empty, Writer<Collected>
 // Collects up to a checkpoint at which the transaction should end; false if it is the last one.
 Task<bool> CaptureSession::Impl::fill(Collected& transaction) {
   for (;;) {
-    if (transaction.checkpoints > 0 && !in_checkpoint && (!arrived || full(transaction))) co_return true;
-    while (!arrived && !ended && !(stopping && !in_checkpoint)) co_await changed.wait();
+    // Documents whose checkpoint is still to come do not hold back those that have theirs.
+    if (transaction.checkpoints > 0 && !in_checkpoint && (!plenty_arrived() || full(transaction)))
+      co_return true;
+    while (arrived.empty() && !ended && !(stopping && !in_checkpoint)) co_await changed.wait();
     if (stopping && !in_checkpoint) co_return false;
-    if (!arrived && in_checkpoint)
+    if (arrived.empty() && in_checkpoint)
       throw Error(Error::Kind::transient, "unexpected capture connector EOF while within a checkpoint");
-    if (!arrived) co_return false;
-    CaptureOutput output = std::move(*arrived);
-    arrived.reset();
+    if (arrived.empty()) co_return false;
+    CaptureOutput output = std::move(arrived.front());
+    arrived.pop_front();
+    arrived_bytes -= output.bytes();
     changed.notify_all();
+    co_await yield();  // receive() shows what else is there
     co_await take(output, transaction);
   }
 }
@@ -491,6 +501,11 @@ Task<> CaptureSession::Impl::acknowledge(Writer<Acknowledged>& acknowledgements,
 void CaptureSession::Impl::check_binding(std::uint32_t binding) const {
   if (binding >= spec.bindings.size())
     throw Error(Error::Kind::transient, fmt::format("invalid captured binding {}", binding));
+}
+
+// A whole checkpoint, or so much that it takes a while until there is one.
+bool CaptureSession::Impl::plenty_arrived() const {
+  return !arrived.empty() && (arrived.back().checkpoint || arrived_bytes >= much_bytes);
 }
 
 // At half of its combiner, so that a transaction that may be divided does not spill.

@@ -26,7 +26,7 @@ namespace materialize = protocol::materialize;
 namespace capture = protocol::capture;
 
 // Says what it is told to, then ends or waits to be asked to.
-class ToldCapture final : public protocol::Capture {
+class ToldCapture : public protocol::Capture {
  public:
   Task<capture::Spec> spec(capture::SpecRequest) override { co_return capture::Spec(); }
   Task<capture::Discovered> discover(capture::Discover) override { co_return capture::Discovered(); }
@@ -171,6 +171,36 @@ TEST(CaptureErrors, ATransactionWhoseAcknowledgementFailedIsSeenFromTheNextSessi
     });
     EXPECT_EQ(world.counts(), testing::counts_of(script));
   }
+}
+
+// Its second checkpoint does not come before the first is acknowledged.
+class LateCheckpoint final : public ToldCapture {
+ public:
+  Task<> run(capture::Open, protocol::CaptureIo io) override {
+    CaptureOutput first = checkpoint(R"({"at":1})");
+    first.opened.emplace();
+    first.opened->explicit_acknowledgements = true;
+    for (int i = 0; i < 5000; ++i) first.documents.add(R"({"id":1})", 0);  // the second arrives meanwhile
+    co_await io.out.send(std::move(first));
+    CaptureOutput second;
+    second.documents.add(R"({"id":2})", 0);
+    co_await io.out.send(std::move(second));
+    auto acknowledged = co_await io.acknowledgements.next();
+    EXPECT_EQ(acknowledged->checkpoints, 1u);
+    co_await io.out.send(checkpoint(R"({"at":2})"));
+    io.out.close();
+  }
+};
+
+TEST(CaptureTransactions, DocumentsBeforeTheirCheckpointDoNotHoldBackFormerOnes) {
+  World world{CaptureScript()};
+  run([&](Loop& loop) -> Task<> {
+    World::Start start(world, loop);
+    LateCheckpoint connector;
+    auto session = start.capture_with(world, connector);
+    co_await session->run();
+    EXPECT_EQ(start.store.get("acme/source", "connector-state"), R"({"at":2})");
+  });
 }
 
 Task<> stop_when(Event& said, CaptureSession& session) {
