@@ -68,51 +68,45 @@ class Avx2 {
   __m256i low_, high_;
 };
 
-// Which bytes follow an unescaped backslash; `escaped` carries over block ends.
-inline std::uint64_t escaped_bytes(std::uint64_t backslashes, bool& escaped) {
-  std::uint64_t out = escaped;
-  backslashes &= ~out;
-  escaped = false;
-  while (backslashes) {
-    int at = std::countr_zero(backslashes);
-    if (at == 63) {
-      escaped = true;
-      break;
-    }
-    out |= std::uint64_t{2} << at;
-    backslashes &= ~(std::uint64_t{3} << at);
-  }
-  return out;
+// What goes from block to block, all in registers and without branches on what documents hold.
+struct Carry {
+  std::uint64_t strings = 0;  // all bits: the block begins within a string
+  std::uint64_t escaped = 0;  // 1: its first byte follows an unescaped backslash
+  std::uint64_t depth = 0;
+  std::uint64_t skip = 0;  // of the last block: bytes that follow such a backslash
+};
+
+// Which bytes follow an unescaped backslash, but for backslashes.
+[[gnu::always_inline]] inline std::uint64_t escaped_bytes(std::uint64_t backslashes, Carry& carry) {
+  constexpr std::uint64_t even = 0x5555'5555'5555'5555;
+  std::uint64_t first = carry.escaped;
+  backslashes &= ~first;
+  // A run added to its first bit carries into the byte behind it, which it escapes if its length is odd: if
+  // one of the two, where it starts and what is behind it, is even.
+  std::uint64_t starts = backslashes & ~(backslashes << 1);
+  std::uint64_t even_sum = backslashes + (starts & even), odd_sum = 0;
+  carry.escaped = __builtin_add_overflow(backslashes, starts & ~even, &odd_sum) ? 1 : 0;
+  return first | (((even_sum & ~even) | (odd_sum & even)) & ~backslashes);
 }
 
-// Of at most 64 bytes.
+// Of at most 64 bytes; where the container ends, or npos.
 template <class Block>
-[[gnu::always_inline]] inline std::size_t feed_block(State& s, const char* p, std::size_t size) {
-  char padded[block];
-  if (size < block) {
-    std::memset(padded, 0, block);
-    std::memcpy(padded, p, size);
-    p = padded;
-  }
+[[gnu::always_inline]] inline std::size_t feed_block(Carry& carry, char open, char close, const char* p) {
   Block bytes(p);
-  bool escaped = s.escaped;
-  std::uint64_t skip = escaped_bytes(bytes.equal('\\'), escaped);
-  std::uint64_t strings = Block::parity(bytes.equal('"') & ~skip);
-  if (s.in_string) strings = ~strings;
-  std::uint64_t opens = bytes.equal(s.open) & ~strings, closes = bytes.equal(s.close) & ~strings;
-  s.in_string = (strings >> 63) != 0;
-  s.escaped = size < block ? (skip >> size & 1) != 0 : escaped;
-  if (closes == 0 && opens == 0) return npos;
+  carry.skip = escaped_bytes(bytes.equal('\\'), carry);
+  std::uint64_t strings = Block::parity(bytes.equal('"') & ~carry.skip) ^ carry.strings;
+  carry.strings = static_cast<std::uint64_t>(static_cast<std::int64_t>(strings) >> 63);
+  std::uint64_t opens = bytes.equal(open) & ~strings, closes = bytes.equal(close) & ~strings;
   auto closing = static_cast<std::uint64_t>(std::popcount(closes));
-  if (closing < s.depth) {  // it cannot end in this block
-    s.depth += static_cast<std::uint64_t>(std::popcount(opens)) - closing;
+  if (closing < carry.depth) [[likely]] {  // it cannot end in this block
+    carry.depth += static_cast<std::uint64_t>(std::popcount(opens)) - closing;
     return npos;
   }
   for (std::uint64_t brackets = opens | closes; brackets != 0; brackets &= brackets - 1) {
     int at = std::countr_zero(brackets);
     if (opens >> at & 1)
-      ++s.depth;
-    else if (--s.depth == 0)
+      ++carry.depth;
+    else if (--carry.depth == 0)
       return static_cast<std::size_t>(at) + 1;
   }
   return npos;
@@ -120,10 +114,23 @@ template <class Block>
 
 template <class Block>
 [[gnu::always_inline]] inline std::size_t feed_blocks(State& state, std::string_view piece) {
-  for (std::size_t at = 0; at < piece.size(); at += block) {
-    std::size_t end = feed_block<Block>(state, piece.data() + at, std::min(piece.size() - at, block));
+  Carry carry{state.in_string ? ~std::uint64_t{0} : 0, state.escaped ? 1u : 0u, state.depth};
+  std::size_t at = 0;
+  for (; piece.size() - at >= block; at += block) {
+    std::size_t end = feed_block<Block>(carry, state.open, state.close, piece.data() + at);
     if (end != npos) return at + end;
   }
+  if (std::size_t left = piece.size() - at; left > 0) {
+    // Zeros behind it keep what the string and the escape were at its end.
+    char padded[block] = {};
+    std::memcpy(padded, piece.data() + at, left);
+    std::size_t end = feed_block<Block>(carry, state.open, state.close, padded);
+    if (end != npos) return at + end;
+    carry.escaped = carry.skip >> left & 1;
+  }
+  state.in_string = carry.strings != 0;
+  state.escaped = carry.escaped != 0;
+  state.depth = carry.depth;
   return npos;
 }
 
