@@ -386,13 +386,9 @@ void Backfill::plan(BoundTable& table, Chunk& chunk, int server_version) {
   chunk.first_column = settings_.min_backfill_xid ? 1 : 0;
   chunk.fields.resize(columns.size() + chunk.first_column);
   chunk.writer.emplace(inventory_.types(), row_columns(table, columns), settings_.features.values);
-  chunk.meta_head = "{\"op\":\"c\",\"source\":{" + source_members(table.binding.name, true) + ",\"loc\":[-1,";
-  chunk.meta_tail = ",0]";
-  if (!settings_.config.advanced.source_tag.empty()) {
-    chunk.meta_tail += ",\"tag\":";
-    json::write_string(chunk.meta_tail, settings_.config.advanced.source_tag);
-  }
-  chunk.meta_tail += "}}";
+  chunk.meta_head = "{\"op\":\"c\",\"source\":{\"loc\":[-1,";
+  chunk.meta_tail =
+      ",0]," + source_members(table.binding.name, true, settings_.config.advanced.source_tag) + "}}";
   chunk.first_number = state_.find(table.binding.state_key)->backfilled;
   chunk.last_key.resize(table.scan_key.size());
   chunk.last_null.resize(table.scan_key.size());

@@ -137,7 +137,7 @@ void Changes::prepare(Relation& r) {
     }
     r.codec = KeyCodec(types_, types, options_.server_timezone);
   }
-  r.source = source_members({r.definition.schema, r.definition.table}, false);
+  r.source = source_members({r.definition.schema, r.definition.table}, false, options_.tag);
   r.writer.emplace(types_, row_columns(table, r.definition.columns), options_.values);
 }
 
@@ -158,9 +158,8 @@ Changes::Event Changes::apply(const pg::XLogData& data, Batch& out) {
   if (auto* m = std::get_if<pgoutput::Begin>(&message)) {
     if (begin_) throw unexpected("a transaction begins within another");
     begin_ = *m;
-    transaction_meta_.assign("\"ts_ms\":");
+    transaction_meta_.assign(",\"ts_ms\":");
     append_number(transaction_meta_, (m->commit_time_us + unix_us_of_2000) / 1000);
-    transaction_meta_ += ',';
     return Event::begin;
   }
   if (auto* m = std::get_if<pgoutput::Commit>(&message)) {
@@ -302,32 +301,28 @@ void Changes::remove(const pgoutput::Delete& m, pg::Lsn at, Batch& out) {
 
 void Changes::emit(Relation& r, char op, const Field* row, const Field* before, pg::Lsn at, Batch& out) {
   std::size_t count = r.definition.columns.size();
-  meta_.assign("{\"op\":\"");
+  meta_ = '{';
+  if (before != nullptr) {
+    meta_ += "\"before\":";
+    r.writer->append(meta_, before, count, {});
+    meta_ += ',';
+  }
+  meta_ += "\"op\":\"";
   meta_ += op;
-  meta_ += "\",\"source\":{";
-  meta_ += transaction_meta_;
-  meta_ += r.source;
-  meta_ += ",\"loc\":[";
+  meta_ += "\",\"source\":{\"loc\":[";
   append_number(meta_, position_.value);
   meta_ += ',';
   append_number(meta_, at.value);
   meta_ += ',';
   append_number(meta_, begin_->final_lsn.value);
-  meta_ += ']';
+  meta_ += "],";
+  meta_ += r.source;
+  meta_ += transaction_meta_;
   if (r.captured->binding.with_txid) {
     meta_ += ",\"txid\":";
     append_number(meta_, begin_->xid);
   }
-  if (!options_.tag.empty()) {
-    meta_ += ",\"tag\":";
-    json::write_string(meta_, options_.tag);
-  }
-  meta_ += '}';
-  if (before != nullptr) {
-    meta_ += ",\"before\":";
-    r.writer->append(meta_, before, count, {});
-  }
-  meta_ += '}';
+  meta_ += "}}";
   r.writer->append(out.text(), row, count, meta_);
   out.commit(r.captured->binding.index);
   ++documents_;
@@ -345,12 +340,15 @@ std::vector<std::pair<cdc::TableName, std::uint64_t>> Changes::take_discarded(st
   return all;
 }
 
-std::string source_members(const cdc::TableName& name, bool snapshot) {
+std::string source_members(const cdc::TableName& name, bool snapshot, std::string_view tag) {
   std::string out = "\"schema\":";
   json::write_string(out, name.schema);
   if (snapshot) out += ",\"snapshot\":true";
   out += ",\"table\":";
   json::write_string(out, name.table);
+  if (tag.empty()) return out;
+  out += ",\"tag\":";
+  json::write_string(out, tag);
   return out;
 }
 

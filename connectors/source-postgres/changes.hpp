@@ -110,7 +110,7 @@ class Changes {
   std::optional<pg::pgoutput::Begin> begin_;
   pg::Lsn position_;
   std::string transaction_meta_;  // of /_meta/source, the same for the transaction's documents
-  std::string transaction_loc_, meta_, key_;
+  std::string meta_, key_;
   std::vector<pg::Field> old_, new_, gone_;
   const pg::pgoutput::Relation* changed_ = nullptr;
   Captured* changed_table_ = nullptr;
@@ -119,9 +119,10 @@ class Changes {
   std::vector<std::uint32_t> unsettled_;
 };
 
-// The members of /_meta/source that are the same for all documents of a table: "schema":…,"table":… of
-// changes, with "snapshot" between of backfilled rows.
-std::string source_members(const cdc::TableName& name, bool snapshot);
+// The members of /_meta/source that are the same for all documents of a table, as all members in the order
+// of their names, so that the runtime need not sort them: "schema", "snapshot" of backfilled rows, "table",
+// "tag" unless empty. They follow "loc".
+std::string source_members(const cdc::TableName& name, bool snapshot, std::string_view tag);
 // The columns of a row writer: names and types as sent, captured or not as discovery says.
 std::vector<pg::RowColumn> row_columns(const Captured& table,
                                        const std::vector<pg::pgoutput::RelationColumn>& sent);

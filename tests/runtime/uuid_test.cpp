@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cctype>
+
 namespace sluice::runtime {
 namespace {
 
@@ -41,6 +43,22 @@ TEST(Uuid, RejectsWhatIsNone) {
         "66285dbc543d-11ef-8001-69ef5bf770166", "66285dbc-543d-41ef-8001-69ef5bf77016",
         "DocUUIDPlaceholder-329Bb50aa48EAa9ef"})
     EXPECT_EQ(parse_uuid(bad), std::nullopt) << bad;
+}
+
+TEST(Uuid, KnowsEveryByteAtEveryPlace) {
+  const std::string good = "66285dbc-543d-11ef-8001-69ef5bf77016";
+  for (std::size_t at = 0; at < good.size(); ++at)
+    for (int byte = 0; byte < 256; ++byte) {
+      std::string one = good;
+      one[at] = static_cast<char>(byte);
+      bool valid = good[at] == '-' ? byte == '-' : at == 14 ? byte == '1' : std::isxdigit(byte) != 0;
+      auto uuid = parse_uuid(one);
+      ASSERT_EQ(uuid.has_value(), valid) << at << ' ' << byte;
+      // Two bits of the variant are not kept.
+      if (!valid || at == 19) continue;
+      one[at] = static_cast<char>(std::tolower(byte));
+      EXPECT_EQ(text(*uuid), one);
+    }
 }
 
 TEST(ProducerClockTest, NeverRepeatsOrGoesBack) {

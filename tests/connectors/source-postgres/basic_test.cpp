@@ -9,12 +9,12 @@ namespace sluice::source_test {
 namespace {
 
 std::string backfilled(const std::string& table, std::uint64_t n) {
-  return R"({"op":"c","source":{"schema":"test","snapshot":true,"table":")" + table + R"(","loc":[-1,)" +
-         std::to_string(n) + ",0]}}";
+  return R"({"op":"c","source":{"loc":[-1,)" + std::to_string(n) +
+         R"(,0],"schema":"test","snapshot":true,"table":")" + table + R"("}})";
 }
 std::string changed(const std::string& op, const std::string& table, const std::string& before = "") {
-  return R"({"op":")" + op + R"(","source":{"ts_ms":0,"schema":"test","table":")" + table +
-         R"(","loc":[0,0,0]})" + (before.empty() ? "" : ",\"before\":" + before) + "}";
+  return (before.empty() ? "{" : "{\"before\":" + before + ",") + R"("op":")" + op +
+         R"(","source":{"loc":[0,0,0],"schema":"test","table":")" + table + R"(","ts_ms":0}})";
 }
 // One line of a transcript of a table (data text, id int).
 std::string line(const std::string& meta, const std::string& data, int id) {
