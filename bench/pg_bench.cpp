@@ -58,7 +58,7 @@ std::vector<std::string> values(int i) {
 }
 
 constexpr std::string_view meta =
-    R"({"op":"c","source":{"schema":"public","snapshot":true,"table":"orders","loc":[-1,123456,0]}})";
+    R"({"op":"c","source":{"loc":[-1,123456,0],"schema":"public","snapshot":true,"table":"orders"}})";
 
 std::vector<std::string> copy_lines() {
   std::vector<std::string> lines;

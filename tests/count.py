@@ -7,10 +7,12 @@ is all that is kept.
 """
 import json
 import os
+import re
 import sys
 import xml.etree.ElementTree as xml
 
-SHOWN_LINES = 40  # of what a failure said
+SHOWN_LINES = 40  # of what the failures of a program said
+REPORT = re.compile("==ERROR: |WARNING: ThreadSanitizer|: runtime error: ")
 
 
 class Count:
@@ -31,9 +33,11 @@ class Count:
             if test["result"] not in ("OK", "SKIP", "EXPECTEDFAIL") and self.failed == failed_before:
                 self.failed += 1
         if self.failed > failed_before:
-            said = said or self.last_words(test)
+            names = [case for case, _ in said]
+            lines = [line for _, lines in said for line in lines] or self.last_words(test)
+            more = [f"... {len(lines) - SHOWN_LINES} more lines"] if len(lines) > SHOWN_LINES else []
             head = f"{build}: {name}: {self.failed - failed_before} failed ({test['result']})"
-            self.failures.append("\n  ".join([head] + said[:SHOWN_LINES]))
+            self.failures.append("\n  ".join([head] + names + lines[:SHOWN_LINES] + more))
 
     @staticmethod
     def cases_of(path):
@@ -49,16 +53,15 @@ class Count:
         output = (test.get("stdout") or "").splitlines()
         errors = (test.get("stderr") or "").splitlines()
         lines = errors or output
-        report = next((i for i, line in enumerate(lines) if "ERROR: " in line or "WARNING: " in line or
-                       "runtime error: " in line), max(0, len(lines) - SHOWN_LINES + 1))
+        report = next((i for i, line in enumerate(lines) if REPORT.search(line)), max(0, len(lines) - SHOWN_LINES))
         return [line for line in output if line.startswith("[ RUN ")][-1:] + lines[report:]
 
     def add_case(self, case, said):
         failures = case.findall("failure") + case.findall("error")
         if failures:
             self.failed += 1
-            said.append(f"{case.get('classname')}.{case.get('name')}")
-            said += [f"  {line}" for failure in failures for line in failure.get("message", "").splitlines()]
+            lines = [f"  {line}" for failure in failures for line in failure.get("message", "").splitlines()]
+            said.append((f"{case.get('classname')}.{case.get('name')}", lines))
         elif case.get("status") == "notrun" or case.get("result") in ("skipped", "suppressed"):
             self.skipped += 1
         else:

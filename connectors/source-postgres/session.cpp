@@ -489,6 +489,7 @@ Task<std::optional<Stream::Frame>> Session::wait(Goal& goal) {
       // Documents need not wait for their checkpoint: they are written before that is prepared.
       co_await output_.flush();
       co_await yield();
+      now = context_.clock.now();
     }
     Clock::TimePoint due = output_.last_checkpoint() + (few ? checkpoint_interval : busy_checkpoint_interval);
     if (now >= due) {

@@ -1,6 +1,5 @@
 #include "sluice/json/scan.hpp"
 
-#include <algorithm>
 #include <bit>
 #include <cstring>
 #ifdef __x86_64__
@@ -89,7 +88,7 @@ struct Carry {
   return first | (((even_sum & ~even) | (odd_sum & even)) & ~backslashes);
 }
 
-// Of at most 64 bytes; where the container ends, or npos.
+// Of 64 bytes; where the container ends, or npos.
 template <class Block>
 [[gnu::always_inline]] inline std::size_t feed_block(Carry& carry, char open, char close, const char* p) {
   Block bytes(p);

@@ -25,7 +25,6 @@ using protocol::CaptureOutput;
 
 constexpr std::size_t most_transaction_bytes = 32_MiB;
 constexpr std::size_t piece_bytes = 2_MiB;  // of documents handled in one go on the pool
-constexpr std::size_t much_bytes = 64_KiB;  // of documents before their checkpoint
 constexpr auto unread_acknowledgement = 10s;
 
 // Documents up to a checkpoint, combined, and what they commit with.
@@ -236,7 +235,7 @@ struct CaptureSession::Impl {
   void note(const Collected& transaction);
   Task<> acknowledge(Writer<Acknowledged>& acknowledgements, std::uint32_t checkpoints);
   void check_binding(std::uint32_t binding) const;
-  bool plenty_arrived() const;
+  bool checkpoint_arrived() const;
   bool full(const Collected& transaction) const;
 
   Context& context;
@@ -250,7 +249,7 @@ struct CaptureSession::Impl {
   std::map<std::string, Inferred> inferred;  // by collection; outlives the combiners
 
   Event changed;                      // what follows
-  std::deque<CaptureOutput> arrived;  // up to a checkpoint
+  std::deque<CaptureOutput> arrived;  // up to a checkpoint, if that is not too much
   std::size_t arrived_bytes = 0;
   bool ended = false;  // the connector says nothing more
   bool stopping = false;
@@ -286,7 +285,7 @@ Task<> CaptureSession::Impl::recover_logs() {
 }
 
 Task<> CaptureSession::Impl::session(protocol::capture::Open open) {
-  auto [out, in] = channel<CaptureOutput>(context.executor, options.memory_bytes / 8);
+  auto [out, in] = channel<CaptureOutput>(context.executor, options.memory_bytes / 16);
   std::size_t combiner_bytes = options.memory_bytes / 8 * 3;  // each of two
   auto [acknowledgements, acknowledged] = channel<Acknowledged>(context.executor, 64_KiB);
   auto [filled, to_commit] = channel<Collected>(context.executor, 2 * sizeof(Collected));
@@ -340,7 +339,7 @@ Task<> CaptureSession::Impl::connect(protocol::capture::Open open, protocol::Cap
 // Lets collect() wait for output and for stop() at once, and see whether a whole checkpoint is there.
 Task<> CaptureSession::Impl::receive(Reader<CaptureOutput>& in) {
   while (auto output = co_await in.next()) {
-    while (plenty_arrived()) co_await changed.wait();
+    while (checkpoint_arrived() || arrived_bytes >= options.memory_bytes / 16) co_await changed.wait();
     arrived_bytes += output->bytes();
     arrived.push_back(std::move(*output));
     changed.notify_all();
@@ -369,8 +368,8 @@ Task<> CaptureSession::Impl::collect(Reader<Collected>& empty, Writer<Collected>
 Task<bool> CaptureSession::Impl::fill(Collected& transaction) {
   for (;;) {
     // Documents whose checkpoint is still to come do not hold back those that have theirs.
-    if (transaction.checkpoints > 0 && !in_checkpoint && (!plenty_arrived() || full(transaction)))
-      co_return true;
+    bool may_end = transaction.checkpoints > 0 && !in_checkpoint;
+    if (may_end && (!checkpoint_arrived() || full(transaction))) co_return true;
     while (arrived.empty() && !ended && !(stopping && !in_checkpoint)) co_await changed.wait();
     if (stopping && !in_checkpoint) co_return false;
     if (arrived.empty() && in_checkpoint)
@@ -503,9 +502,8 @@ void CaptureSession::Impl::check_binding(std::uint32_t binding) const {
     throw Error(Error::Kind::transient, fmt::format("invalid captured binding {}", binding));
 }
 
-// A whole checkpoint, or so much that it takes a while until there is one.
-bool CaptureSession::Impl::plenty_arrived() const {
-  return !arrived.empty() && (arrived.back().checkpoint || arrived_bytes >= much_bytes);
+bool CaptureSession::Impl::checkpoint_arrived() const {
+  return !arrived.empty() && arrived.back().checkpoint;
 }
 
 // At half of its combiner, so that a transaction that may be divided does not spill.

@@ -39,7 +39,7 @@ RowWriter writer(const ValueOptions& options) {
   return RowWriter(sample_catalog(), std::move(columns), options);
 }
 
-constexpr std::string_view meta = R"({"op":"c","source":{"schema":"public","table":"t","loc":[-1,0,0]}})";
+constexpr std::string_view meta = R"({"op":"c","source":{"loc":[-1,0,0],"schema":"public","table":"t"}})";
 
 // Calls row() often and returns how many allocations that took once warm.
 template <class Row>

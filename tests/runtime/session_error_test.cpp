@@ -103,6 +103,13 @@ TEST(CaptureErrors, AnEndBetweenCheckpointsIsAFailureAndCommitsNothing) {
   EXPECT_EQ(published, 0u);
 }
 
+TEST(CaptureErrors, AnEndAfterDocumentsIsAFailureToo) {
+  std::vector<CaptureOutput> outputs = list(documents({R"({"id":1})"}), checkpoint("{}"));
+  outputs.push_back(documents({R"({"id":2})"}));
+  EXPECT_EQ(capture_failure(std::move(outputs)),
+            "unexpected capture connector EOF while within a checkpoint");
+}
+
 TEST(CaptureErrors, ABindingOutOfRangeIsNamed) {
   EXPECT_EQ(capture_failure(list(documents({R"({"id":1})"}, 3), checkpoint("{}"))),
             "invalid captured binding 3");
@@ -173,23 +180,17 @@ TEST(CaptureErrors, ATransactionWhoseAcknowledgementFailedIsSeenFromTheNextSessi
   }
 }
 
-// Its second checkpoint does not come before the first is acknowledged.
+// Two checkpoints, and documents whose checkpoint does not come before those are acknowledged.
 class LateCheckpoint final : public ToldCapture {
  public:
   Task<> run(capture::Open, protocol::CaptureIo io) override {
-    CaptureOutput first = checkpoint(R"({"at":1})");
-    first.opened.emplace();
-    first.opened->explicit_acknowledgements = true;
-    for (int i = 0; i < 5000; ++i) first.documents.add(R"({"id":1})", 0);  // the second arrives meanwhile
-    co_await io.out.send(std::move(first));
-    CaptureOutput second;
-    second.documents.add(R"({"id":2})", 0);
-    co_await io.out.send(std::move(second));
+    for (CaptureOutput& output : outputs) co_await io.out.send(std::move(output));
     auto acknowledged = co_await io.acknowledgements.next();
-    EXPECT_EQ(acknowledged->checkpoints, 1u);
-    co_await io.out.send(checkpoint(R"({"at":2})"));
+    first_acknowledged = acknowledged ? acknowledged->checkpoints : 0;
+    co_await io.out.send(checkpoint(R"({"at":3})"));
     io.out.close();
   }
+  std::uint32_t first_acknowledged = 0;  // checkpoints
 };
 
 TEST(CaptureTransactions, DocumentsBeforeTheirCheckpointDoNotHoldBackFormerOnes) {
@@ -197,9 +198,17 @@ TEST(CaptureTransactions, DocumentsBeforeTheirCheckpointDoNotHoldBackFormerOnes)
   run([&](Loop& loop) -> Task<> {
     World::Start start(world, loop);
     LateCheckpoint connector;
+    connector.outputs = list(documents({R"({"id":1})"}), checkpoint(R"({"at":1})"));
+    connector.outputs.push_back(documents({R"({"id":2})"}));
+    connector.outputs.push_back(checkpoint(R"({"at":2})"));
+    connector.outputs.push_back(documents({R"({"id":3})"}));
+    connector.outputs.front().opened.emplace();
+    connector.outputs.front().opened->explicit_acknowledgements = true;
     auto session = start.capture_with(world, connector);
     co_await session->run();
-    EXPECT_EQ(start.store.get("acme/source", "connector-state"), R"({"at":2})");
+    EXPECT_EQ(connector.first_acknowledged, 2u);
+    EXPECT_EQ(start.capture_progress.transactions, 2u);
+    EXPECT_EQ(start.store.get("acme/source", "connector-state"), R"({"at":3})");
   });
 }
 

@@ -1,6 +1,8 @@
 #include <chrono>
 #include <random>
 
+#include "sluice/json/tree.hpp"
+#include "sluice/json/write.hpp"
 #include "source-postgres/source_postgres.hpp"
 #include "support.hpp"
 
@@ -335,6 +337,27 @@ TEST_F(Source, TagsAndTransactionIdsAreAddedOnDemand) {
   Transcript second = capture({table}, tag);
   EXPECT_EQ(at(second.documents.at(0).json, "/_meta/source/tag"), "\"eu-1\"");
   EXPECT_EQ(at(second.documents.at(0).json, "/_meta/source/txid"), xid);
+}
+
+// So that the runtime need not sort them.
+TEST_F(Source, MembersAreInTheOrderOfTheirNames) {
+  sql("CREATE TABLE test.t (id int PRIMARY KEY, note text, \"_a\" int); ALTER TABLE test.t REPLICA IDENTITY "
+      "FULL;"
+      "INSERT INTO test.t VALUES (1, 'a', 2)");
+  Table table{.name = "t", .projections = {"/_meta/source/txid"}};
+  Members tag{{"source_tag", "\"eu-1\""}};
+  Transcript first = capture({table}, tag);
+  sql("UPDATE test.t SET note = 'b'; DELETE FROM test.t");
+  Transcript second = capture({table}, tag);
+  ASSERT_EQ(second.documents.size(), 2u);
+  for (const Transcript* transcript : {&first, &second})
+    for (const auto& document : transcript->documents) {
+      json::Tree tree;
+      tree.parse(document.json);
+      std::string sorted;
+      json::write_canonical(sorted, tree, tree.root());
+      EXPECT_EQ(document.json, sorted);
+    }
 }
 
 TEST_F(Source, LocationsAreInTheOrderOfChanges) {
