@@ -74,7 +74,9 @@ Task<protocol::capture::Discovered> discover(Context& context, const Settings& s
         "no tables were discovered", kv("publication", settings.config.advanced.publication),
         kv("publication_exists", publication.exists),
         kv("discover_unpublished_tables", settings.discovers_unpublished()),
-        kv("remedy", "add tables to the publication, let the role see them, or widen the filters"));
+        kv("remedy", publication.exists
+                         ? "add tables to the publication, let the role see them, or widen the filters"
+                         : "create the publication, or correct its name in the configuration"));
   co_return discovered;
 }
 

@@ -452,7 +452,10 @@ Task<> Session::attend(const Goal& goal) {
   if (event_ == Changes::Event::truncate)
     for (const cdc::TableName& table : changes_.truncated())
       context_.log.warn("a table was truncated, which is not captured: its documents stay",
-                        kv("table", table.text()), kv("remedy", "raise the binding's backfill counter"));
+                        kv("table", table.text()),
+                        kv("remedy",
+                           "fill destinations anew: raise the backfill counters of the capture's and the "
+                           "materialization's binding, and let its source begin now (notBefore)"));
   if (changes_.unsettled().size() >= most_unsettled) {
     Snapshot seen = co_await snapshot();
     changes_.settle(seen);

@@ -16,7 +16,7 @@ using namespace std::chrono_literals;
 
 constexpr const char* start_over =
     "Raise the backfill counter of every binding: the slot is then created anew and all tables are read "
-    "again.";
+    "again. What was deleted meanwhile stays in destinations unless they are filled anew, too.";
 
 std::string text_member(const json::Tree& tree, std::string_view name) {
   const json::Node* node = tree.find(tree.root(), name);

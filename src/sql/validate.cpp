@@ -93,10 +93,11 @@ class Rater {
       throw Error(Error::Kind::config, fmt::format("'{}' is a {}, not a table", table_name(), live_->kind),
                   "Choose another table name, or drop it.");
     if (last_ || rules_.allow_existing_tables_for_new_bindings) return;
-    throw Error(Error::Kind::config,
-                fmt::format("table '{}' already exists, but its binding is new", table_name()),
-                "Drop the table, choose another name, or set the feature flag "
-                "allow_existing_tables_for_new_bindings to add to what it holds.");
+    throw Error(
+        Error::Kind::config, fmt::format("table '{}' already exists, but its binding is new", table_name()),
+        "If this task filled it before, run it with the state it had then. Else drop the table, choose "
+        "another name, or set the feature flag allow_existing_tables_for_new_bindings to add to what it "
+        "holds.");
   }
 
   // §3.3: what is thought of a projection whatever exists.

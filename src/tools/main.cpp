@@ -127,7 +127,7 @@ int main(int argc, char** argv) {
   };
 
   auto catalog = [](CLI::App* command, std::string& into) {
-    command->add_option("catalog,--source", into, "Catalog file, as `sluice discover` writes")
+    command->add_option("catalog,--source", into, "Catalog file, as `sluice discover` writes; either form")
         ->option_text("FILE REQUIRED");
     // Not required(), which would ask for --source only.
     command->callback([&into] {

@@ -221,7 +221,7 @@ int demo(const Settings& settings) {
   if (settings.seconds > 0 && lags.empty()) idle = "no row arrived while the changes went on";
   bool good = equal && recorded.doubled == 0 && idle.empty();
   if (good)
-    say("\nverdict           EQUAL: every row of every table arrived exactly once");
+    say("\nverdict           EQUAL: every row of every table with a key arrived exactly once");
   else
     say("\nverdict           DIFFERENT" + (idle.empty() ? "" : ": " + idle));
   if (!good && settings.keep.empty()) {

@@ -8,7 +8,8 @@ trap 'rm -rf "$folder"' EXIT
 # The README's program is the example, to the letter, and at most 30 lines.
 awk '/^```cpp$/ {on = 1; next} /^```$/ {on = 0} on' "$root/README.md" > "$folder/readme.cpp"
 cmp "$folder/readme.cpp" "$root/examples/folder_to_sqlite.cpp"
-[ "$(wc -l < "$folder/readme.cpp")" -le 30 ]
+lines=$(wc -l < "$folder/readme.cpp")
+[ "$lines" -le 30 ] || { echo "the README's program has $lines lines, over 30" >&2; exit 1; }
 
 mkdir "$folder/logs"
 printf '2026-01-31 ERROR disk is "full"\n2026-02-01 INFO ok\n' > "$folder/logs/a.log"

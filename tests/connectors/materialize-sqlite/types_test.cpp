@@ -178,6 +178,14 @@ TEST(Types, CastToString) {
                    R"(text {"a":1})", "null"}));
 }
 
+TEST(Types, CastToStringKeepsAllDigits) {
+  OneField f({"string", "null"});
+  f.string().format = "number";
+  f.field_config = R"({"castToString":true})";
+  EXPECT_EQ(f.store({R"("12345678901234567890.123456789")", "null"}),
+            (Lines{"TEXT", "text 12345678901234567890.123456789", "null"}));
+}
+
 TEST(Types, UserDdl) {
   OneField f({"integer"});
   f.field_config = R"J({"DDL":"VARCHAR(30)"})J";
