@@ -261,7 +261,8 @@ void Workshop::fail_validation(Binding& binding) {
   std::string_view cut = text::cut_utf8(json, shown_bytes);
   throw Error(Error::Kind::config,
               fmt::format("{} document failed validation against its schema: {}{}: {}", binding.spec.name,
-                          cut, cut.size() < json.size() ? "…" : "", binding.validator.explain(tree_)));
+                          cut, cut.size() < json.size() ? "…" : "", binding.validator.explain(tree_)),
+              "If its source has changed, discover it again to have the schema take the change over.");
 }
 
 const json::Node* Workshop::insert_placeholder(std::uint32_t binding) {

@@ -3,6 +3,7 @@
 #include <signal.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <optional>
@@ -17,6 +18,7 @@
 #include "sluice/async/loop.hpp"
 #include "sluice/base/bytes.hpp"
 #include "sluice/base/error.hpp"
+#include "sluice/base/text.hpp"
 
 namespace sluice::tools {
 namespace {
@@ -54,6 +56,13 @@ std::string check_memory(const std::string& text) {
   auto bytes = parse_bytes(text);
   if (!bytes) return fmt::format("'{}' is not an amount of memory; write for example 256MiB or 1G", text);
   return *bytes < 96_MiB ? fmt::format("{} is too little, Sluice needs at least 96MiB", text) : "";
+}
+
+std::string check_seconds(const std::string& text) {
+  int seconds = -1;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  bool valid = error == std::errc() && end == text.data() + text.size() && seconds >= 0;
+  return valid ? "" : fmt::format("'{}' is not a whole number of seconds, 0 or more", text);
 }
 
 // Builds loop, pool, clock and log, runs the command, prints the final error. The one place that does.
@@ -151,7 +160,7 @@ int main(int argc, char** argv) {
   run->add_option("--connector-path", settings.run.connectors, "Folder of connector binaries, by image name");
   run->add_option("--grace", settings.grace_s,
                   "Seconds that a connector process has to end, and the run after a signal")
-      ->check(CLI::NonNegativeNumber)
+      ->check(check_seconds)
       ->capture_default_str();
   decrypt(run, settings.run.decrypt);
   common(run);
@@ -182,6 +191,13 @@ int main(int argc, char** argv) {
         ->capture_default_str();
 
   try {
+    // Of an unknown one CLI11 would say only that a command is required.
+    std::vector<std::string> commands;
+    for (const CLI::App* command : app.get_subcommands({})) commands.push_back(command->get_name());
+    if (argc > 1 && argv[1][0] != '-' && std::ranges::find(commands, argv[1]) == commands.end())
+      throw CLI::ParseError(
+          fmt::format("unknown command '{}': there are {}", argv[1], text::join(commands, ", ")),
+          CLI::ExitCodes::ExtrasError);
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? 0 : 2;

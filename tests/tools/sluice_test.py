@@ -408,6 +408,17 @@ class Arguments(SluiceTest):
             self.assertIn("memory", self.stderr)
         self.sluice("run", catalog, "--once", "--memory", "96M")
 
+    def test_seconds_of_grace(self):
+        catalog = self.write_catalog()
+        for bad in ("-1", "1s", "1.5", "99999999999"):
+            self.sluice("run", catalog, "--grace=" + bad, status=2)
+            self.assertIn("--grace", self.stderr)
+            self.assertIn("seconds", self.stderr)
+
+    def test_an_unknown_command_is_named_with_those_that_there_are(self):
+        self.sluice("frob", "flow.yaml", status=2)
+        self.assertIn("unknown command 'frob': there are run, discover,", self.stderr)
+
     def test_a_catalog_is_asked_for_by_all_its_names(self):
         for command in ("run", "validate", "spec"):
             self.sluice(command, status=2)
