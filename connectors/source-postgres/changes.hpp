@@ -66,6 +66,8 @@ class Changes {
   Event apply(const pg::XLogData& message, Batch& out);
 
   bool in_transaction() const { return begin_.has_value(); }
+  // Whether `snapshot` sees the transaction that is being read.
+  bool is_seen_by(const Snapshot& snapshot) const { return !begin_ || snapshot.sees(begin_->xid); }
   // End of the last commit, or where the stream started.
   pg::Lsn position() const { return position_; }
   void start_at(pg::Lsn position);

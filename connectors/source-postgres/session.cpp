@@ -553,13 +553,20 @@ Task<> Session::on_relation() {
   auto& table = static_cast<BoundTable&>(*changes_.changed_table());
   std::string sent = shape(changes_.changed_relation());
   pg::Oid oid = changes_.changed_relation().oid;
-  if (sent == replicated_shape(table.table) && oid == table.table.oid) co_return;
-  sent += " " + std::to_string(oid);
-  if (sent == table.looked_up) co_return;
-  table.looked_up = std::move(sent);
+  auto known = [&] { return sent == replicated_shape(table.table) && oid == table.table.oid; };
+  if (known()) co_return;
+  std::string looked_up = sent + " " + std::to_string(oid);
+  if (looked_up == table.looked_up) co_return;
+  table.looked_up = std::move(looked_up);
   context_.log.info("a table has changed", kv("table", table.binding.name.text()));
   pg::Connection& db = *co_await database_.get();
-  co_await inventory_.discover(db, table);
+  // The change of the table may be of this very transaction, which is sent a moment before others see it.
+  for (Clock::TimePoint end = context_.clock.now() + settle_patience;;) {
+    Snapshot seen = co_await snapshot();
+    co_await inventory_.discover(db, table);
+    if (known() || changes_.is_seen_by(seen) || context_.clock.now() >= end) break;
+    co_await context_.clock.sleep(settle_interval);
+  }
   follow_recreated(table);
   changes_.refresh();
   std::vector<protocol::capture::SourcedSchema> schemas = inventory_.take_schemas(table);
