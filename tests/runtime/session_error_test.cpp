@@ -44,6 +44,11 @@ class ToldCapture : public protocol::Capture {
     }
     io.out.close();
   }
+  // The first output asks for them.
+  void opens_with_acknowledgements() {
+    outputs.front().opened.emplace();
+    outputs.front().opened->explicit_acknowledgements = true;
+  }
   std::vector<CaptureOutput> outputs;
   bool waits = false, never_ends = false;
   Event* said = nullptr;
@@ -146,8 +151,7 @@ TEST(CaptureErrors, AConnectorNeedNotWaitForItsLastAcknowledgement) {
     World::Start start(world, loop);
     ToldCapture connector;
     connector.outputs = list(documents({R"({"id":1})"}), checkpoint(R"({"at":1})"));
-    connector.outputs.front().opened.emplace();
-    connector.outputs.front().opened->explicit_acknowledgements = true;
+    connector.opens_with_acknowledgements();
     auto session = start.capture_with(world, connector);
     co_await session->run();
     EXPECT_GT(start.logs[0]->published(), 0u);
@@ -202,8 +206,7 @@ TEST(CaptureTransactions, DocumentsBeforeTheirCheckpointDoNotHoldBackFormerOnes)
     connector.outputs.push_back(documents({R"({"id":2})"}));
     connector.outputs.push_back(checkpoint(R"({"at":2})"));
     connector.outputs.push_back(documents({R"({"id":3})"}));
-    connector.outputs.front().opened.emplace();
-    connector.outputs.front().opened->explicit_acknowledgements = true;
+    connector.opens_with_acknowledgements();
     auto session = start.capture_with(world, connector);
     co_await session->run();
     EXPECT_EQ(connector.first_acknowledged, 2u);
