@@ -7,16 +7,16 @@ namespace sluice::source_postgres {
 Output::Output(Context& context, Writer<protocol::CaptureOutput> out, cdc::CaptureState& state)
     : context_(context), out_(std::move(out)), state_(state), last_checkpoint_(context.clock.now()) {}
 
-// A full batch is likely followed by another; small ones give back what they did not need, since a channel
-// counts the bytes in use only.
+// The next batch is likely to be like this one, and gets as much room. What it does not need is given back
+// when it is sent, since a channel counts the bytes in use only.
 Batch Output::take_batch() {
-  bool was_full = full();
-  if (!was_full) batch_.trim();
-  documents_ += batch_.size();
-  bytes_ += batch_.text_bytes();
-  std::size_t documents = batch_.size();
+  if (batch_.empty()) return Batch();
+  batch_.trim();
+  std::size_t documents = batch_.size(), bytes = batch_.text_bytes();
+  documents_ += documents;
+  bytes_ += bytes;
   Batch taken = std::exchange(batch_, Batch());
-  if (was_full) batch_.reserve(batch_bytes + (batch_bytes >> 3), documents + (documents >> 3));
+  batch_.reserve(bytes + bytes / 8, documents + documents / 8);
   return taken;
 }
 
@@ -48,7 +48,7 @@ Task<> Output::flush() {
   bound_ = true;
   sent_bytes_ += batch_.text_bytes();
   output.documents = take_batch();
-  co_await send(std::move(output));
+  co_await out_.hand_over(std::move(output));
 }
 
 Task<> Output::checkpoint(std::optional<pg::Lsn> cursor) {

@@ -388,28 +388,29 @@ Task<pg::Lsn> Session::fence() {
   co_return co_await fence_position(db, asynchronous_commits_);
 }
 
-bool Session::reached(const Goal& goal) const {
+bool Session::reached(const Goal& goal, Clock::TimePoint now) const {
   if (changes_.in_transaction()) return false;
   if (goal.fence) return safe_ >= *goal.fence || (stop_ && goal.report);
-  return stop_ || read_again_ || context_.clock.now() >= goal.until;
+  return stop_ || read_again_ || now >= goal.until;
 }
 
 // Reads the stream until the goal is reached. With `report` whatever was read is part of a checkpoint then;
 // else that is left to the caller.
 Task<> Session::relay(Goal goal) {
   stream_->resume_listening();
-  goal.progress_at = goal.ask_at = context_.clock.now();
+  Clock::TimePoint now = goal.progress_at = goal.ask_at = context_.clock.now();
   if (asynchronous_commits_) goal.patience = flush_after;
   for (;;) {
     std::optional<Stream::Frame> frame = stream_->poll();
     if (!frame) {
-      if (reached(goal)) break;
-      frame = co_await wait(goal);
+      now = context_.clock.now();
+      if (reached(goal, now)) break;
+      frame = co_await wait(goal, now);
       if (!frame) continue;
     }
     bool attention = take(*frame, goal);
     if (attention) co_await attend(goal);
-    if (goal.fence && reached(goal)) break;
+    if (goal.fence && reached(goal, now)) break;
     if (++frames_since_yield_ < frames_a_turn) continue;
     frames_since_yield_ = 0;
     co_await yield();
@@ -470,7 +471,7 @@ Task<> Session::attend(const Goal& goal) {
 
 bool Session::report_due() const {
   return commits_ >= most_unreported_commits || output_.uncommitted_bytes() >= most_unreported_bytes ||
-         context_.clock.now() - first_commit_ >= longest_unreported;
+         (commits_ > 1 && context_.clock.now() - first_commit_ >= longest_unreported);
 }
 
 Task<> Session::checkpoint() {
@@ -482,16 +483,15 @@ Task<> Session::checkpoint() {
 }
 
 // Nothing has arrived: does what is due, then waits for a frame or for the next thing to do.
-Task<std::optional<Stream::Frame>> Session::wait(Goal& goal) {
+Task<std::optional<Stream::Frame>> Session::wait(Goal& goal, Clock::TimePoint now) {
   std::optional<Stream::Frame> frame;
-  Clock::TimePoint now = context_.clock.now(), deadline = goal.until;
+  Clock::TimePoint deadline = goal.until;
   bool between = !changes_.in_transaction();
   if (goal.report && between && commits_ > 0) {
     bool few = commits_ <= few_commits;
     if (few && !output_.batch().empty()) {
       // Documents need not wait for their checkpoint: they are written before that is prepared.
       co_await output_.flush();
-      co_await yield();
       now = context_.clock.now();
     }
     Clock::TimePoint due = output_.last_checkpoint() + (few ? checkpoint_interval : busy_checkpoint_interval);

@@ -46,10 +46,10 @@ class Session {
   Task<> relay(Goal goal);
   Task<> stream_until(Clock::TimePoint end);
   Task<pg::Lsn> fence();
-  bool reached(const Goal& goal) const;
+  bool reached(const Goal& goal, Clock::TimePoint now) const;
   bool take(const Stream::Frame& frame, const Goal& goal);
   Task<> attend(const Goal& goal);
-  Task<std::optional<Stream::Frame>> wait(Goal& goal);
+  Task<std::optional<Stream::Frame>> wait(Goal& goal, Clock::TimePoint now);
   Task<> press(Goal& goal, Clock::TimePoint now);
   bool report_due() const;
   Task<> checkpoint();

@@ -61,13 +61,16 @@ Task<std::optional<Stream::Frame>> Stream::next(Clock::TimePoint deadline) {
     co_await context_.clock.sleep_until(std::min(deadline, last_read_ + read_interval));
   if (burst_ > 0) heard_ = context_.clock.now();
   burst_ = 0;
+  deadline = std::min(deadline, heard_ + longest_silence);
   std::optional<Frame> frame;
-  auto timed = co_await replication_.next_copy_until(std::min(deadline, heard_ + longest_silence));
-  if (timed.ended) throw Error(Error::Kind::transient, "the server ended the replication stream");
+  for (bool more = true; more;) {
+    frame = poll();
+    if (frame) break;
+    more = co_await replication_.more_until(deadline);
+  }
   now = last_read_ = listened_ = context_.clock.now();
-  if (timed.row) {
+  if (frame) {
     heard_ = now;
-    frame = take(*timed.row);
   } else if (now - heard_ >= longest_silence) {
     throw Error(
         Error::Kind::transient, "no message came on the replication connection for two minutes",

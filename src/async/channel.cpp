@@ -35,14 +35,6 @@ bool ChannelCore::ended() const {
   return false;
 }
 
-Task<bool> ChannelCore::item() {
-  while (count_ == 0) {
-    if (ended()) co_return false;
-    co_await readable_.wait();
-  }
-  co_return true;
-}
-
 Task<int> ChannelCore::item_until(Clock& clock, Clock::TimePoint deadline) {
   while (count_ == 0) {
     if (ended()) co_return 0;
@@ -63,7 +55,6 @@ Task<bool> ChannelCore::empty_until(Clock& clock, Clock::TimePoint deadline) {
 void ChannelCore::added(std::size_t bytes) {
   used_ += bytes;
   ++count_;
-  readable_.notify_all();
 }
 
 void ChannelCore::removed(std::size_t bytes) {

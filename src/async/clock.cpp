@@ -18,6 +18,6 @@ Task<> SteadyClock::sleep_until(TimePoint time) {
   co_await timer.async_wait(asio::use_awaitable);
 }
 
-Task<> SteadyClock::wait(Event& event, TimePoint deadline) { co_await event.wait_until(deadline); }
+Task<> SteadyClock::wait(Event& event, TimePoint deadline) { return event.wait_until(deadline); }
 
 }  // namespace sluice

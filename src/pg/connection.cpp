@@ -78,7 +78,8 @@ struct Connection::Impl {
   Task<> query(std::string sql, std::vector<std::optional<std::string>> parameters, Rows& rows);
   Task<> run(std::string sql, Rows& rows);
   Task<> start_copy(std::string sql, Phase wanted);
-  Task<> next_row(Deadline deadline, Timed& timed);
+  Task<> next_row(std::optional<std::string_view>& next);
+  Task<bool> more(Clock::TimePoint deadline);
   Task<> end_copy_in(std::optional<std::string> failure, Rows& rows);
   Task<> send_copy(std::string bytes);
 
@@ -338,20 +339,30 @@ Connection::Impl::Fetch Connection::Impl::fetch() {
   return rows_ended ? Fetch::end : Fetch::row;
 }
 
-Task<> Connection::Impl::next_row(Deadline deadline, Timed& timed) {
+Task<> Connection::Impl::next_row(std::optional<std::string_view>& next) {
   for (;;) {
     Fetch fetched = fetch();
     if (fetched == Fetch::end) break;
     if (fetched == Fetch::row) {
-      timed.row = row_view();
+      next = row_view();
       co_return;
     }
-    bool ready = co_await socket.wait(Socket::read, context.clock, deadline);
-    if (!ready) co_return;
+    co_await socket.wait(Socket::read, context.clock);
     consume();
   }
   if (phase != Phase::idle) co_await finish();
-  timed.ended = true;
+}
+
+// What the server says of the end comes before what we say of it.
+Task<bool> Connection::Impl::more(Clock::TimePoint deadline) {
+  SLUICE_CHECK(phase == Phase::copy_both || rows_ended);
+  if (rows_ended) {
+    if (phase != Phase::idle) co_await finish();
+    throw Error(Error::Kind::transient, "the server ended the replication stream");
+  }
+  bool ready = co_await socket.wait(Socket::read, context.clock, deadline);
+  if (ready) consume();
+  co_return ready;
 }
 
 Task<> Connection::Impl::send_copy(std::string bytes) {
@@ -423,16 +434,12 @@ std::span<char> Connection::copy_bytes() { return {impl_->row, impl_->row_bytes}
 
 Task<std::optional<std::string_view>> Connection::next_copy() {
   if (std::optional<std::string_view> row = poll_copy()) co_return row;
-  Timed timed;
-  co_await impl_->guarded(impl_->next_row(std::nullopt, timed));
-  co_return timed.row;
+  std::optional<std::string_view> row;
+  co_await impl_->guarded(impl_->next_row(row));
+  co_return row;
 }
 
-Task<Connection::Timed> Connection::next_copy_until(Clock::TimePoint deadline) {
-  Timed timed;
-  co_await impl_->guarded(impl_->next_row(deadline, timed));
-  co_return timed;
-}
+Task<bool> Connection::more_until(Clock::TimePoint deadline) { return impl_->more(deadline); }
 
 Task<std::optional<std::string>> Connection::next_copy_block(std::size_t bytes) {
   std::string block;

@@ -9,6 +9,10 @@
 namespace sluice::pg {
 namespace {
 
+std::uint16_t reversed(std::uint16_t v) { return __builtin_bswap16(v); }
+std::uint32_t reversed(std::uint32_t v) { return __builtin_bswap32(v); }
+std::uint64_t reversed(std::uint64_t v) { return __builtin_bswap64(v); }
+
 // Reads big-endian values from the front of a message.
 class Bytes {
  public:
@@ -23,11 +27,9 @@ class Bytes {
   }
   template <class T>
   T integer() {
-    std::string_view bytes = take(sizeof(T));
-    std::make_unsigned_t<T> value = 0;
-    for (char c : bytes)
-      value = static_cast<std::make_unsigned_t<T>>(static_cast<std::uint64_t>(value) << 8 |
-                                                   static_cast<unsigned char>(c));
+    std::make_unsigned_t<T> value;
+    std::memcpy(&value, take(sizeof value).data(), sizeof value);
+    if constexpr (std::endian::native == std::endian::little) value = reversed(value);
     return static_cast<T>(value);
   }
   char letter() { return take(1)[0]; }

@@ -22,7 +22,7 @@ void Socket::arm(Direction direction) {
   auto ready = [state = state_, direction, generation = state_->generation](std::error_code) {
     if (state->generation != generation) return;
     state->armed[direction] = false;
-    state->changed.notify_all();
+    state->changed.resume_first();
   };
   using Base = asio::posix::stream_descriptor;
   state_->descriptor.async_wait(direction == read ? Base::wait_read : Base::wait_write, std::move(ready));

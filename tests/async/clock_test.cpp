@@ -95,27 +95,5 @@ TEST(SteadyClock, SleepsNoLessThanAsked) {
   });
 }
 
-Task<> wait_then_count(Event& event, int& woken) {
-  co_await event.wait();
-  ++woken;
-}
-
-TEST(Event, WakesAllThatWaitAndNobodyLater) {
-  Loop loop;
-  Event event(loop.executor());
-  int woken = 0;
-  event.notify_all();
-  Held a(loop, wait_then_count(event, woken)), b(loop, wait_then_count(event, woken));
-  loop.drain();
-  EXPECT_EQ(woken, 0) << "a notification is not kept";
-  event.notify_all();
-  Held later(loop, wait_then_count(event, woken));
-  loop.drain();
-  EXPECT_EQ(woken, 2);
-  event.notify_all();
-  loop.drain();
-  EXPECT_EQ(woken, 3);
-}
-
 }  // namespace
 }  // namespace sluice

@@ -513,23 +513,6 @@ TEST_F(Pg, CopyInStoresRowsOrGivesUp) {
   });
 }
 
-TEST_F(Pg, AWaitWithADeadlineLosesNoRow) {
-  run([&](Context& context) -> Task<> {
-    auto db = co_await Connection::connect(context, database().options());
-    co_await db->start_copy_out(
-        "COPY (SELECT i, pg_sleep(0.01), repeat('x', 9000) FROM generate_series(1, 20) i) TO STDOUT");
-    int rows = 0, timeouts = 0;
-    for (;;) {
-      Connection::Timed timed = co_await db->next_copy_until(context.clock.now() + 1ms);
-      if (timed.ended) break;
-      if (timed.row) ++rows;
-      if (!timed.row) ++timeouts;
-    }
-    EXPECT_EQ(rows, 20);
-    EXPECT_GT(timeouts, 0);
-  });
-}
-
 TEST_F(Pg, CopyAsAnOrdinaryStatementIsABugAndHarmless) {
   run([&](Context& context) -> Task<> {
     auto db = co_await Connection::connect(context, database().options());
@@ -720,22 +703,28 @@ TEST_F(Pg, AServerThatStartsUpIsATransientFailure) {
 
 // Replication connections.
 
+constexpr char start_stream[] =
+    "START_REPLICATION SLOT \"s\" LOGICAL 0/0 (\"proto_version\" '1', \"publication_names\" '\"p\"')";
+
+Task<std::unique_ptr<Connection>> connect_for_replication(Context& context, ConnectOptions options) {
+  options.replication = true;
+  options.settings = pinned_settings();
+  co_return co_await Connection::connect(context, std::move(options));
+}
+
 TEST_F(Pg, AReplicationConnectionTakesCommandsAndStreamsBothWays) {
   run([&](Context& context) -> Task<> {
     auto sql = co_await Connection::connect(context, database().options());
     co_await sql->run("CREATE TABLE t (i int PRIMARY KEY); CREATE PUBLICATION p FOR ALL TABLES");
     ConnectOptions options = database().options();
-    options.replication = true;
-    options.settings = pinned_settings();
-    auto stream = co_await Connection::connect(context, options);
+    auto stream = co_await connect_for_replication(context, options);
     Rows system = co_await stream->query("IDENTIFY_SYSTEM");
     EXPECT_EQ(system.name(0), "systemid");
     Rows slot =
         co_await stream->run("CREATE_REPLICATION_SLOT \"s\" TEMPORARY LOGICAL pgoutput NOEXPORT_SNAPSHOT");
     EXPECT_TRUE(Lsn::parse(slot.text(0, 1)));
     co_await sql->run("INSERT INTO t VALUES (1)");
-    co_await stream->start_replication(
-        "START_REPLICATION SLOT \"s\" LOGICAL 0/0 (\"proto_version\" '1', \"publication_names\" '\"p\"')");
+    co_await stream->start_replication(start_stream);
     std::string seen;
     while (seen.find('C') == std::string::npos) {
       auto message = co_await stream->next_copy();
@@ -743,6 +732,63 @@ TEST_F(Pg, AReplicationConnectionTakesCommandsAndStreamsBothWays) {
       if ((*message)[0] == 'w') seen += (*message)[25];
     }
     EXPECT_EQ(seen, "BRIC");
+  });
+}
+
+Task<> insert_slowly(Context& context, Connection& sql, int rows) {
+  for (int i = 0; i < rows; ++i) {
+    co_await context.clock.sleep(5ms);
+    co_await sql.run("INSERT INTO t VALUES (" + std::to_string(i) + ", repeat('x', 9000))");
+  }
+}
+
+Task<> count_rows(Context& context, Connection& stream, int& rows, int& timeouts, int most) {
+  while (rows < most) {
+    bool more = co_await stream.more_until(context.clock.now() + 1ms);
+    if (!more) ++timeouts;
+    while (auto message = stream.poll_copy())
+      if ((*message)[0] == 'w' && (*message)[25] == 'I') ++rows;
+  }
+}
+
+TEST_F(Pg, AWaitWithADeadlineLosesNothingOfTheStream) {
+  run([&](Context& context) -> Task<> {
+    auto sql = co_await Connection::connect(context, database().options());
+    co_await sql->run("CREATE TABLE t (i int PRIMARY KEY, t text); CREATE PUBLICATION p FOR ALL TABLES");
+    ConnectOptions options = database().options();
+    auto stream = co_await connect_for_replication(context, options);
+    co_await stream->run("CREATE_REPLICATION_SLOT \"s\" TEMPORARY LOGICAL pgoutput NOEXPORT_SNAPSHOT");
+    co_await stream->start_replication(start_stream);
+    int rows = 0, timeouts = 0;
+    co_await all(insert_slowly(context, *sql, 20), count_rows(context, *stream, rows, timeouts, 20));
+    EXPECT_EQ(rows, 20);
+    EXPECT_GT(timeouts, 0);
+  });
+}
+
+// The server's own words come first: an administrator ends the walsender.
+TEST_F(Pg, TheEndOfTheStreamIsSaidOfWhoWaits) {
+  run([&](Context& context) -> Task<> {
+    auto sql = co_await Connection::connect(context, database().options());
+    co_await sql->run("CREATE TABLE t (i int PRIMARY KEY); CREATE PUBLICATION p FOR ALL TABLES");
+    ConnectOptions options = database().options();
+    auto stream = co_await connect_for_replication(context, options);
+    co_await stream->run("CREATE_REPLICATION_SLOT \"s\" TEMPORARY LOGICAL pgoutput NOEXPORT_SNAPSHOT");
+    co_await stream->start_replication(start_stream);
+    co_await sql->run("SELECT pg_terminate_backend(" + std::to_string(stream->backend_pid()) + ")");
+    std::optional<Error> error;
+    try {
+      for (;;) {
+        while (stream->poll_copy()) {
+        }
+        co_await stream->more_until(context.clock.now() + 1h);
+      }
+    } catch (const Error& e) {
+      error = e;
+    }
+    require(error.has_value());
+    EXPECT_EQ(error->kind(), Error::Kind::transient);
+    EXPECT_EQ(error->sqlstate(), "57P01") << error->what();
   });
 }
 

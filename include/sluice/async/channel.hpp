@@ -37,12 +37,13 @@ class ChannelCore {
   // Whether `bytes` may be queued now, with nobody waiting before. Throws Broken when the reader is gone.
   bool has_room(std::size_t bytes) const;
   Task<> room_for(std::size_t bytes);  // senders are served in the order in which they came
-  Task<bool> item();                   // false at the said end; throws Broken when all writers died
+  bool ended() const;                  // as was said; throws Broken when all writers died
+  Event& readable() { return readable_; }
   // False if something is still queued at the deadline; true also when the reader is gone.
   Task<bool> empty_until(Clock& clock, Clock::TimePoint deadline);
   // 1 an item, 0 the end, -1 the deadline passed.
   Task<int> item_until(Clock& clock, Clock::TimePoint deadline);
-  void added(std::size_t bytes);
+  void added(std::size_t bytes);  // readable() is not told
   void removed(std::size_t bytes);
   void add_writer() { ++writers_; }
   void drop_writer();
@@ -53,7 +54,6 @@ class ChannelCore {
  private:
   struct Turn;
   bool fits(std::size_t bytes) const { return count_ == 0 || used_ + bytes <= budget_; }
-  bool ended() const;
 
   Event readable_, writable_;
   std::deque<const Turn*> waiting_;
@@ -95,8 +95,17 @@ class Writer {
       auto alive = state_;
       co_await alive->core.room_for(cost);
     }
-    state_->items.emplace_back(std::move(item), cost);
-    state_->core.added(cost);
+    put(std::move(item), cost);
+    state_->core.readable().notify_all();
+  }
+  // As send(), and a reader that waits has had the item before this returns. A cancellation that arrives then
+  // is thrown although the item was sent.
+  Task<> hand_over(T item) {
+    std::size_t cost = std::max(item.bytes(), sizeof(T));
+    auto alive = state_;
+    if (!alive->core.has_room(cost)) co_await alive->core.room_for(cost);
+    put(std::move(item), cost);
+    co_await alive->core.readable().give_way();
   }
   // Returns when the reader has taken all that was sent (or is gone): true; false at the deadline.
   Task<bool> taken_until(Clock& clock, Clock::TimePoint deadline) {
@@ -109,6 +118,10 @@ class Writer {
   std::size_t queued_bytes() const { return state_->core.used(); }
 
  private:
+  void put(T&& item, std::size_t cost) {
+    state_->items.emplace_back(std::move(item), cost);
+    state_->core.added(cost);
+  }
   std::shared_ptr<detail::ChannelState<T>> state_;  // shared by the two ends
 };
 
@@ -129,10 +142,10 @@ class Reader {
 
   // The next item, or nothing at the end that a writer said.
   Task<std::optional<T>> next() {
-    if (state_->items.empty()) {
-      auto alive = state_;
-      bool more = co_await alive->core.item();
-      if (!more) co_return std::nullopt;
+    auto alive = state_;
+    while (alive->items.empty()) {
+      if (alive->core.ended()) co_return std::nullopt;
+      co_await alive->core.readable().wait();
     }
     co_return take();
   }

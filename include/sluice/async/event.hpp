@@ -10,12 +10,18 @@ namespace sluice {
 // outlive its waiters; used on the loop's thread only.
 class Event {
  public:
-  explicit Event(Executor executor);
+  explicit Event(const Executor& executor);  // of a Loop
   Event(Event&&) noexcept;
   ~Event();
 
   // Wakes all that wait now; who waits later is not affected.
   void notify_all();
+  // As notify_all(), but the first of them runs before this returns. For a handler of the loop, which then
+  // touches nothing any more that they may destroy.
+  void resume_first();
+  // As notify_all(), but the first of them runs before the caller goes on, and without a turn of the loop.
+  Task<> give_way();
+
   // Returns after notify_all(); throws operation_aborted when the coroutine is cancelled.
   Task<> wait();
   // Returns also when `deadline` of the steady clock has passed.
@@ -24,8 +30,9 @@ class Event {
   Task<> wait_uninterrupted();
 
  private:
-  struct Impl;
-  std::shared_ptr<Impl> impl_;  // shared with those that wait until a deadline, whose frames may die later
+  class Impl;
+  class OfLoop;
+  std::shared_ptr<Impl> impl_;  // shared with those that wait, whose frames may die later
 };
 
 }  // namespace sluice

@@ -80,12 +80,6 @@ class Connection {
   // Rows in blocks, for work on the CPU pool: whole rows of at least `bytes` in total, less only at the end;
   // then nothing. Rows of COPY text are told apart by their newlines, which values never hold.
   Task<std::optional<std::string>> next_copy_block(std::size_t bytes);
-  // As next_copy(), but gives up at `deadline` of the context's clock: then neither row nor ended is set.
-  struct Timed {
-    std::optional<std::string_view> row;
-    bool ended = false;
-  };
-  Task<Timed> next_copy_until(Clock::TimePoint deadline);
   Task<> cancel_copy();
 
   // Starts COPY … FROM STDIN. Then send_copy(), and one of the two below.
@@ -98,6 +92,9 @@ class Connection {
   // START_REPLICATION …; after it messages flow both ways by next_copy()/poll_copy() and send_copy(), which
   // two coroutines may use at the same time. Cancelling either leaves the stream as it is.
   Task<> start_replication(std::string command);
+  // Waits until more of the stream has arrived, for poll_copy() to look at: true; false if nothing did until
+  // `deadline` of the context's clock. Throws Error{transient} at the end of the stream.
+  Task<bool> more_until(Clock::TimePoint deadline);
   Task<> send_copy(std::string bytes);
 
   int server_version() const;  // as 150004
