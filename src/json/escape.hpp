@@ -1,5 +1,6 @@
 #pragma once
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <string_view>
@@ -29,7 +30,10 @@ inline const char* find_escape(const char* at, const char* end) {
     std::uint64_t word;
     std::memcpy(&word, at, 8);
     std::uint64_t found = less(word, 0x20) | less(word ^ ('"' * ones), 1) | less(word ^ ('\\' * ones), 1);
-    if (found & tops) break;
+    if ((found & tops) == 0) continue;
+    // Above the first byte that is one, others may seem to be.
+    if constexpr (std::endian::native == std::endian::little) return at + std::countr_zero(found & tops) / 8;
+    break;
   }
   while (at != end && !escapes[static_cast<unsigned char>(*at)]) ++at;
   return at;

@@ -15,6 +15,8 @@
 #include "sluice/base/bytes.hpp"
 #include "sluice/base/error.hpp"
 #include "sluice/base/short_text.hpp"
+#include "sluice/json/layouts.hpp"
+#include "token.hpp"
 
 namespace sluice::json {
 namespace {
@@ -25,32 +27,6 @@ namespace ondemand = simdjson::ondemand;
 constexpr std::size_t kept_bytes = 4_MiB;
 
 constexpr bool is_space(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
-constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-const char* skip_digits(const char* at, const char* end) {
-  while (at != end && is_digit(*at)) ++at;
-  return at;
-}
-
-// RFC 8259 §6.
-bool is_number(const char* at, const char* end) {
-  if (at != end && *at == '-') ++at;
-  if (at == end || !is_digit(*at)) return false;
-  at = *at == '0' ? at + 1 : skip_digits(at, end);
-  if (at != end && *at == '.') {
-    const char* first = ++at;
-    at = skip_digits(at, end);
-    if (at == first) return false;
-  }
-  if (at != end && (*at | 0x20) == 'e') {
-    ++at;
-    if (at != end && (*at == '+' || *at == '-')) ++at;
-    const char* first = at;
-    at = skip_digits(at, end);
-    if (at == first) return false;
-  }
-  return at == end;
-}
 
 // Thrown inside this file only, while the position is known by its token.
 struct Rejected {
@@ -193,7 +169,7 @@ class Tree::Builder {
   }
   std::string_view number(const char* token) const {
     const char* end = end_of_token();
-    if (!is_number(token, end)) throw Rejected{"no JSON value", token};
+    if (number_end(token, end) != end) throw Rejected{"no JSON value", token};
     return source(token, end);
   }
   std::string_view string(const char* token, std::string_view& raw) {
@@ -281,12 +257,16 @@ Tree::~Tree() = default;
 Tree::Tree(Tree&&) noexcept = default;
 Tree& Tree::operator=(Tree&&) noexcept = default;
 
+void Tree::parse(std::string_view text, Layouts& layouts) {
+  make_small_for(text);
+  inserted_bytes_ = 0;
+  if (layouts.read(text, nodes_)) return;
+  parse(text);
+  layouts.remember(text, nodes_);
+}
+
 void Tree::parse(std::string_view text) {
-  if (impl_ && impl_->padded.size() > kept_bytes && text.size() < kept_bytes / 4) {
-    impl_.reset();
-    std::vector<Node>().swap(nodes_);
-    std::vector<char>().swap(decoded_);
-  }
+  make_small_for(text);
   if (!impl_) impl_ = std::make_unique<Impl>();
   nodes_.clear();
   inserted_bytes_ = 0;
@@ -304,6 +284,14 @@ void Tree::parse(std::string_view text) {
     nodes_.clear();
     fail(text, static_cast<std::size_t>(rejected.at - impl_->padded.data()), rejected.what);
   }
+}
+
+// Gives back what a huge document left behind.
+void Tree::make_small_for(std::string_view text) {
+  if (!impl_ || impl_->padded.size() <= kept_bytes || text.size() >= kept_bytes / 4) return;
+  impl_.reset();
+  std::vector<Node>().swap(nodes_);
+  std::vector<char>().swap(decoded_);
 }
 
 void Tree::settle() {

@@ -15,6 +15,7 @@
 #include "sluice/base/short_text.hpp"
 #include "sluice/base/text.hpp"
 #include "sluice/data/packed.hpp"
+#include "sluice/json/layouts.hpp"
 #include "sluice/json/locations.hpp"
 #include "sluice/json/write.hpp"
 #include "sluice/runtime/inference.hpp"
@@ -146,7 +147,7 @@ class Workshop {
       if (binding.former) former.emplace(*binding.former);
       json::Locations key(binding.key);
       bindings_.push_back(
-          {std::move(binding), std::move(validator), std::move(former), std::move(key), {}, 0});
+          {std::move(binding), std::move(validator), std::move(former), std::move(key), {}, 0, {}});
     }
   }
 
@@ -196,6 +197,7 @@ class Workshop {
     json::Locations key;
     std::optional<NameCheck> names;  // from the first document on
     std::uint64_t known = 0;         // the structure of which `names` knew all names last
+    json::Layouts layouts;
   };
   void pack_missing(const CombineBinding& spec, std::size_t location, std::string& out);
   [[noreturn]] void fail_validation(Binding& binding);
@@ -212,7 +214,7 @@ class Workshop {
 
 void Workshop::parse(std::uint32_t binding, std::string_view json) {
   try {
-    tree_.parse(json);
+    tree_.parse(json, bindings_[binding].layouts);
   } catch (Error& e) {
     e.add(bindings_[binding].spec.name + " document");
     throw;

@@ -25,6 +25,8 @@ struct Node {
   bool canonical = false;  // `raw` is what Canonical would write; never so if there are escapes
 };
 
+class Layouts;
+
 // A flat parse of one JSON document, reused from document to document without allocation once warm.
 // It keeps number tokens as written and never re-rounds them. The parsed text must outlive the tree's use.
 // Not a class for building documents (see Writer), but for small additions there are insert() and erase().
@@ -41,6 +43,8 @@ class Tree {
   // (nesting beyond max_depth levels, invalid UTF-8 and unpaired surrogate escapes included); the tree is
   // then empty until the next parse.
   void parse(std::string_view text);
+  // The same result, cheaper if `text` is laid out like one of the last that came with these layouts.
+  void parse(std::string_view text, Layouts& layouts);
 
   // For a tree that is kept as it is: gives back the memory that only parsing needs. References to nodes end.
   void settle();
@@ -99,6 +103,8 @@ class Tree {
  private:
   struct Impl;
   class Builder;
+  void make_small_for(std::string_view text);
+
   std::unique_ptr<Impl> impl_;  // the parser and its buffers
   std::vector<Node> nodes_;
   std::vector<char> decoded_;  // contents of strings that hold escapes
