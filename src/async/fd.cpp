@@ -84,9 +84,10 @@ std::size_t size(const Parts& parts) { return parts[0].size() + parts[1].size() 
 // As writev(), and takes off what was written.
 ssize_t write_some(int fd, Parts& parts) {
   iovec vectors[3];
-  for (std::size_t i = 0; i < parts.size(); ++i)
-    vectors[i] = {const_cast<char*>(parts[i].data()), parts[i].size()};
-  ssize_t written = ::writev(fd, vectors, static_cast<int>(parts.size()));
+  int count = 0;
+  for (std::string_view part : parts)
+    if (!part.empty()) vectors[count++] = {const_cast<char*>(part.data()), part.size()};
+  ssize_t written = ::writev(fd, vectors, count);
   auto left = static_cast<std::size_t>(std::max<ssize_t>(written, 0));
   for (std::string_view& part : parts) {
     std::size_t n = std::min(left, part.size());
@@ -216,7 +217,6 @@ ByteWriter::~ByteWriter() = default;
 
 Task<> ByteWriter::write(std::string_view first, std::string_view second, std::string_view third) {
   Impl& impl = *impl_;
-  co_await check_cancelled();
   Parts parts{first, second, third};
   std::size_t total = size(parts);
   while (!impl.write(parts)) {
