@@ -14,11 +14,11 @@ std::vector<std::string> documents() {
   std::vector<std::string> out;
   for (int i = 0; i < 1000; ++i)
     out.push_back(fmt::format(
-        R"({{"id":{},"customer":"customer {}","email":"c{}@example.com","amount":{}.{:02},"currency":"EUR","paid":{},)"
-        R"("note":null,"created":"2024-03-{:02}T12:34:56.789Z","qty":{},"tag":"t{}","region":"eu-west-1",)"
-        R"("_meta":{{"op":"u","source":{{"ts_ms":{},"schema":"public","table":"orders","loc":[1,2,{}]}}}}}})",
-        i, i * 7, i, i * 13, i % 100, i % 2 ? "true" : "false", 1 + i % 28, i % 50, i % 9, 1712345678901 + i,
-        i));
+        R"({{"_meta":{{"op":"u","source":{{"loc":[1,2,{}],"schema":"public","table":"orders","ts_ms":{}}}}},)"
+        R"("amount":{}.{:02},"created":"2024-03-{:02}T12:34:56.789Z","currency":"EUR","customer":"customer {}",)"
+        R"("email":"c{}@example.com","id":{},"note":null,"paid":{},"qty":{},"region":"eu-west-1","tag":"t{}"}})",
+        i, 1712345678901 + i, i * 13, i % 100, 1 + i % 28, i * 7, i, i, i % 2 ? "true" : "false", i % 50,
+        i % 9));
   return out;
 }
 

@@ -10,6 +10,7 @@
 #include "decimal_sum.hpp"
 #include "sluice/base/error.hpp"
 #include "sluice/base/text.hpp"
+#include "sluice/json/layouts.hpp"
 #include "sluice/json/pointer.hpp"
 #include "sluice/json/write.hpp"
 #include "sluice/runtime/reduction.hpp"
@@ -492,7 +493,9 @@ std::optional<std::string> patch(std::string_view base, std::string_view patch, 
 
 }  // namespace
 
-struct Reducer::Impl : Buffers {};
+struct Reducer::Impl : Buffers {
+  json::Layouts layouts;  // of left documents, which come binding by binding when they are drained
+};
 
 Reducer::Reducer() : impl_(std::make_unique<Impl>()) {}
 Reducer::~Reducer() = default;
@@ -508,7 +511,7 @@ Fold Reducer::reduce(const std::string_view* lhs, const Tree& rhs, const Outcome
                      std::string& out) {
   const Tree* left = nullptr;
   if (lhs && !takes_rhs(annotations)) {
-    impl_->left.parse(*lhs);
+    impl_->left.parse(*lhs, impl_->layouts);
     left = &impl_->left;
   }
   auto rules = [&](const Tree& tree, const Node& node) { return annotations.reduction(tree.index(node)); };
