@@ -78,7 +78,7 @@ class Rows final : public protocol::Capture {
   Task<capture::Validated> validate(capture::Validate) override { co_return capture::Validated(); }
   Task<capture::Applied> apply(capture::Apply) override { co_return capture::Applied(); }
   Task<> run(capture::Open, protocol::CaptureIo io) override {
-    protocol::CaptureOutput output;
+    protocol::CaptureOutput output = empty();
     output.opened.emplace();
     for (int id = 0; id < documents_; ++id) {
       append_document(output.documents.text(), id);
@@ -87,12 +87,18 @@ class Rows final : public protocol::Capture {
       if (checkpoint) output.checkpoint = state(id);
       if (!checkpoint && output.documents.text_bytes() < batch_bytes) continue;
       co_await io.out.send(std::move(output));
-      output = protocol::CaptureOutput();
+      output = empty();
     }
     io.out.close();
   }
 
  private:
+  // With room for a batch, as real captures make it.
+  static protocol::CaptureOutput empty() {
+    protocol::CaptureOutput output;
+    output.documents.reserve(batch_bytes + 1_KiB, batch_bytes / 256);
+    return output;
+  }
   static protocol::ConnectorState state(int id) {
     protocol::ConnectorState state;
     state.updated_json = fmt::format(R"({{"id":{}}})", id);
