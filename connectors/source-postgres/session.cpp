@@ -485,8 +485,9 @@ Task<> Session::checkpoint() {
 // Nothing has arrived: does what is due, then waits for a frame or for the next thing to do.
 Task<std::optional<Stream::Frame>> Session::wait(Goal& goal, Clock::TimePoint now) {
   std::optional<Stream::Frame> frame;
-  Clock::TimePoint deadline = goal.until;
   bool between = !changes_.in_transaction();
+  // A transaction is read to its end, however long after the goal's time.
+  Clock::TimePoint deadline = between ? goal.until : Clock::TimePoint::max();
   if (goal.report && between && commits_ > 0) {
     bool few = commits_ <= few_commits;
     if (few && !output_.batch().empty()) {

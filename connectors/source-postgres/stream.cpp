@@ -62,11 +62,10 @@ Task<std::optional<Stream::Frame>> Stream::next(Clock::TimePoint deadline) {
   if (burst_ > 0) heard_ = context_.clock.now();
   burst_ = 0;
   deadline = std::min(deadline, heard_ + longest_silence);
-  std::optional<Frame> frame;
-  for (bool more = true; more;) {
-    frame = poll();
-    if (frame) break;
+  std::optional<Frame> frame = poll();
+  for (bool more = true; more && !frame;) {
     more = co_await replication_.more_until(deadline);
+    frame = poll();
   }
   now = last_read_ = listened_ = context_.clock.now();
   if (frame) {

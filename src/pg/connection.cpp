@@ -361,7 +361,7 @@ Task<bool> Connection::Impl::more(Clock::TimePoint deadline) {
     throw Error(Error::Kind::transient, "the server ended the replication stream");
   }
   bool ready = co_await socket.wait(Socket::read, context.clock, deadline);
-  if (ready) consume();
+  consume();  // also what came too late to be told in time
   co_return ready;
 }
 

@@ -36,7 +36,10 @@ Task<bool> Socket::wait(Direction direction, Clock& clock, std::optional<Clock::
       co_await state->changed.wait();
       continue;
     }
-    if (clock.now() >= *deadline) co_return false;
+    if (clock.now() >= *deadline) {
+      co_await yield();  // who asks again and again must not keep the loop from telling
+      co_return false;
+    }
     co_await clock.wait(state->changed, *deadline);
   }
   if (direction == read) state->woken = false;

@@ -766,6 +766,28 @@ TEST_F(Pg, AWaitWithADeadlineLosesNothingOfTheStream) {
   });
 }
 
+TEST_F(Pg, WhoAsksTooLateStillSeesWhatArrives) {
+  run([&](Context& context) -> Task<> {
+    auto sql = co_await Connection::connect(context, database().options());
+    co_await sql->run("CREATE TABLE t (i int PRIMARY KEY, t text); CREATE PUBLICATION p FOR ALL TABLES");
+    ConnectOptions options = database().options();
+    auto stream = co_await connect_for_replication(context, options);
+    co_await stream->run("CREATE_REPLICATION_SLOT \"s\" TEMPORARY LOGICAL pgoutput NOEXPORT_SNAPSHOT");
+    co_await stream->start_replication(start_stream);
+    int rows = 0;
+    auto ask = [](Context& c, Connection& s, int& seen) -> Task<> {
+      while (seen < 3) {
+        bool more = co_await s.more_until(c.clock.now() - 1s);
+        if (more) continue;
+        while (auto message = s.poll_copy())
+          if ((*message)[0] == 'w' && (*message)[25] == 'I') ++seen;
+      }
+    };
+    co_await all(ask(context, *stream, rows), insert_slowly(context, *sql, 3));
+    EXPECT_EQ(rows, 3);
+  });
+}
+
 // The server's own words come first: an administrator ends the walsender.
 TEST_F(Pg, TheEndOfTheStreamIsSaidOfWhoWaits) {
   run([&](Context& context) -> Task<> {

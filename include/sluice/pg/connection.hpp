@@ -93,7 +93,8 @@ class Connection {
   // two coroutines may use at the same time. Cancelling either leaves the stream as it is.
   Task<> start_replication(std::string command);
   // Waits until more of the stream has arrived, for poll_copy() to look at: true; false if nothing did until
-  // `deadline` of the context's clock. Throws Error{transient} at the end of the stream.
+  // `deadline` of the context's clock. Gives the loop a turn whatever the deadline. Throws Error{transient} at
+  // the end of the stream.
   Task<bool> more_until(Clock::TimePoint deadline);
   Task<> send_copy(std::string bytes);
 

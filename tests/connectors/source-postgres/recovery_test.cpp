@@ -202,6 +202,27 @@ TEST_F(Timing, ASlowConsumerIsNoSilenceOfTheServer) {
   });
 }
 
+// The times at which a quiet capture looks up from its stream pass within a large transaction, too.
+TEST_F(Timing, ATransactionIsReadToItsEndHoweverLongItTakes) {
+  sql("CREATE TABLE test.t (id int PRIMARY KEY)");
+  run_at_pace([&](Context& context) -> Task<> {
+    auto connector = source_postgres::make_source_postgres(context);
+    Runtime runtime(context, *connector, open({{.name = "t"}}), false);
+    auto db = co_await pg::Connection::connect(context, database_.options());
+    auto script = [](Timing& t, Runtime& r, pg::Connection& c) -> Task<> {
+      co_await await_active(r);
+      co_await c.run("INSERT INTO test.t SELECT generate_series(1, 200000)");
+      co_await r.until([&] { return !r.transcript.documents.empty(); });
+      EXPECT_LT(r.transcript.documents.size(), 200'000u);
+      t.clock_.advance(61s);
+      co_await r.until([&] { return r.transcript.committed() == 200'000; });
+      r.stop();
+    };
+    co_await all(runtime.run(), script(*this, runtime, *db));
+    EXPECT_FALSE(runtime.transcript.error) << runtime.transcript.error->what();
+  });
+}
+
 TEST_F(Timing, TheSlotLetsGoOfTheLog) {
   sql("CREATE TABLE test.t (id int PRIMARY KEY)");
   pace_ = 20ms;
