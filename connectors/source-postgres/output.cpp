@@ -7,8 +7,9 @@ namespace sluice::source_postgres {
 Output::Output(Context& context, Writer<protocol::CaptureOutput> out, cdc::CaptureState& state)
     : context_(context), out_(std::move(out)), state_(state), last_checkpoint_(context.clock.now()) {}
 
-// The next batch is likely to be like this one, and gets as much room. What it does not need is given back
-// when it is sent, since a channel counts the bytes in use only.
+// The next batch is likely to be like this one, and gets as much room, though not that of a single large
+// document. What it does not need is given back when it is sent, since a channel counts the bytes in use
+// only.
 Batch Output::take_batch() {
   if (batch_.empty()) return Batch();
   batch_.trim();
@@ -16,6 +17,8 @@ Batch Output::take_batch() {
   documents_ += documents;
   bytes_ += bytes;
   Batch taken = std::exchange(batch_, Batch());
+  bytes = std::min(bytes, batch_bytes);
+  documents = std::min(documents, batch_documents);
   batch_.reserve(bytes + bytes / 8, documents + documents / 8);
   return taken;
 }

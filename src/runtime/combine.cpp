@@ -27,6 +27,8 @@ namespace {
 constexpr std::size_t most_document_bytes = 1_GiB;
 constexpr std::size_t shown_bytes = 4_KiB;  // of a document in an error
 constexpr std::size_t most_runs_at_once = 32;
+// Some tens of KiB each, of wide tables; where there are more bindings they share them.
+constexpr std::size_t most_layouts = 64;
 
 const std::string placeholder_json = '"' + std::string(uuid_placeholder) + '"';
 
@@ -147,8 +149,9 @@ class Workshop {
       if (binding.former) former.emplace(*binding.former);
       json::Locations key(binding.key);
       bindings_.push_back(
-          {std::move(binding), std::move(validator), std::move(former), std::move(key), {}, 0, {}});
+          {std::move(binding), std::move(validator), std::move(former), std::move(key), {}, 0});
     }
+    layouts_.resize(std::clamp<std::size_t>(bindings_.size(), 1, most_layouts));
   }
 
   std::size_t size() const { return bindings_.size(); }
@@ -197,7 +200,6 @@ class Workshop {
     json::Locations key;
     std::optional<NameCheck> names;  // from the first document on
     std::uint64_t known = 0;         // the structure of which `names` knew all names last
-    json::Layouts layouts;
   };
   void pack_missing(const CombineBinding& spec, std::size_t location, std::string& out);
   [[noreturn]] void fail_validation(Binding& binding);
@@ -205,6 +207,7 @@ class Workshop {
   std::uint32_t find_placeholder(const Binding& binding, const Held& held);
 
   std::vector<Binding> bindings_;
+  std::vector<json::Layouts> layouts_;  // of binding i at i modulo their number
   Reducer reducer_;
   json::Tree tree_, default_;
   json::Canonical canonical_;
@@ -214,7 +217,7 @@ class Workshop {
 
 void Workshop::parse(std::uint32_t binding, std::string_view json) {
   try {
-    tree_.parse(json, bindings_[binding].layouts);
+    tree_.parse(json, layouts_[binding % layouts_.size()]);
   } catch (Error& e) {
     e.add(bindings_[binding].spec.name + " document");
     throw;

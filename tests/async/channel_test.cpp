@@ -373,5 +373,76 @@ TEST(Channel, MovesItemsWithoutCopies) {
   });
 }
 
+Task<> read_two(Reader<Item> in, std::string& log) {
+  for (int i = 0; i < 2; ++i) {
+    std::optional<Item> item = co_await in.next();
+    log += item ? 'r' : '-';
+  }
+}
+Task<> hand_over_two(Writer<Item> out, std::string& log) {
+  co_await yield();  // so that the reader waits
+  for (int i = 0; i < 2; ++i) {
+    co_await out.hand_over(Item(0));
+    log += 'w';
+  }
+  out.close();
+}
+
+TEST(Channel, AHandedOverItemIsReadFirst) {
+  run([](Loop& loop) -> Task<> {
+    auto [out, in] = channel<Item>(loop.executor(), 50);
+    std::string log;
+    co_await all(hand_over_two(std::move(out), log), read_two(std::move(in), log));
+    EXPECT_EQ(log, "rwrw");
+  });
+}
+
+// The reader is busy and the budget taken: the item waits for room like any other.
+TEST(Channel, AHandOverWaitsForRoom) {
+  Loop loop;
+  auto [out, in] = channel<Item>(loop.executor(), 150);
+  std::string log;
+  Held held(loop, hand_over_two(std::move(out), log));
+  loop.drain();
+  EXPECT_EQ(log, "w");
+  EXPECT_TRUE(in.poll().has_value());
+  loop.drain();
+  EXPECT_EQ(log, "ww");
+  EXPECT_TRUE(in.poll().has_value());
+  EXPECT_TRUE(held.ended()) << held.failure();
+}
+
+Task<> read_one_then_fail(Reader<Item> in) {
+  co_await in.next();
+  throw Error(Error::Kind::transient, "reader failed");
+}
+
+// The reader fails while the writer lets it run.
+TEST(Channel, AHandOverToWhoFailsEndsWithTheCause) {
+  run([](Loop& loop) -> Task<> {
+    auto [out, in] = channel<Item>(loop.executor(), 50);
+    std::string log, what;
+    try {
+      co_await all(hand_over_two(std::move(out), log), read_one_then_fail(std::move(in)));
+    } catch (const Error& e) {
+      what = e.what();
+    }
+    EXPECT_EQ(what, "reader failed");
+    EXPECT_EQ(log, "");
+  });
+}
+
+TEST(Channel, AHandOverToNobodyIsBroken) {
+  Loop loop;
+  std::string log;
+  std::optional<Held> held;
+  {
+    auto [out, in] = channel<Item>(loop.executor(), 50);
+    held.emplace(loop, hand_over_two(std::move(out), log));
+  }
+  loop.drain();
+  EXPECT_EQ(held->failure(), "the reader went away");
+}
+
 }  // namespace
 }  // namespace sluice

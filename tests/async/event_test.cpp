@@ -7,7 +7,6 @@
 #include <optional>
 #include <string>
 
-#include "sluice/async/channel.hpp"
 #include "sluice/async/clock.hpp"
 #include "sluice/async/scope.hpp"
 #include "sluice/testing/held.hpp"
@@ -201,60 +200,6 @@ TEST(Event, ADeadlineThatWasNotReachedIsForgotten) {
     EXPECT_GE(Time::now(), later);
     EXPECT_EQ(log, "s");
   });
-}
-
-struct Item {
-  std::size_t bytes() const { return 100; }
-};
-Task<> read_two(Reader<Item> in, std::string& log) {
-  for (int i = 0; i < 2; ++i) {
-    std::optional<Item> item = co_await in.next();
-    log += item ? 'r' : '-';
-  }
-}
-Task<> hand_over_two(Writer<Item> out, std::string& log) {
-  co_await yield();  // so that the reader waits
-  for (int i = 0; i < 2; ++i) {
-    co_await out.hand_over(Item());
-    log += 'w';
-  }
-  out.close();
-}
-
-TEST(Event, AHandedOverItemIsReadFirst) {
-  run([](Loop& loop) -> Task<> {
-    auto [out, in] = channel<Item>(loop.executor(), 50);
-    std::string log;
-    co_await all(hand_over_two(std::move(out), log), read_two(std::move(in), log));
-    EXPECT_EQ(log, "rwrw");
-  });
-}
-
-// The reader is busy and the budget taken: the item waits for room like any other.
-TEST(Event, AHandOverWaitsForRoom) {
-  Loop loop;
-  auto [out, in] = channel<Item>(loop.executor(), 150);
-  std::string log;
-  Held held(loop, hand_over_two(std::move(out), log));
-  loop.drain();
-  EXPECT_EQ(log, "w");
-  EXPECT_TRUE(in.poll().has_value());
-  loop.drain();
-  EXPECT_EQ(log, "ww");
-  EXPECT_TRUE(in.poll().has_value());
-  EXPECT_TRUE(held.ended()) << held.failure();
-}
-
-TEST(Event, AHandOverToNobodyIsBroken) {
-  Loop loop;
-  std::string log;
-  std::optional<Held> held;
-  {
-    auto [out, in] = channel<Item>(loop.executor(), 50);
-    held.emplace(loop, hand_over_two(std::move(out), log));
-  }
-  loop.drain();
-  EXPECT_EQ(held->failure(), "the reader went away");
 }
 
 }  // namespace

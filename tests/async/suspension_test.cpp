@@ -66,6 +66,10 @@ Task<> send(World& w) {
   co_await w.full.send(Item(100));
   co_await w.full.send(Item(1));
 }
+Task<> hand_over(World& w) {
+  co_await w.full.hand_over(Item(100));
+  co_await w.full.hand_over(Item(1));
+}
 Task<> sends_in_line(World& w) {
   co_await w.full.send(Item(100));
   co_await all(w.full.send(Item(1)), w.full.send(Item(2)), w.full.send(Item(3)));
@@ -151,6 +155,7 @@ const Place places[] = {PLACE(event_wait),
                         PLACE(fake_sleep),
                         PLACE(fake_wait),
                         PLACE(send),
+                        PLACE(hand_over),
                         PLACE(sends_in_line),
                         PLACE(next),
                         PLACE(next_until),

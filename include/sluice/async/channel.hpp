@@ -98,8 +98,9 @@ class Writer {
     put(std::move(item), cost);
     state_->core.readable().notify_all();
   }
-  // As send(), and a reader that waits has had the item before this returns. A cancellation that arrives then
-  // is thrown although the item was sent.
+  // As send(), and a reader that waits has had the item before this returns: it runs on the caller's stack,
+  // so this is not for stages that feed each other without end. A cancellation that arrives then is thrown
+  // although the item was sent.
   Task<> hand_over(T item) {
     std::size_t cost = std::max(item.bytes(), sizeof(T));
     auto alive = state_;

@@ -7,7 +7,9 @@
 namespace sluice {
 
 // A condition variable of one loop: state lives beside it, waiters re-check the state after waking. Must
-// outlive its waiters; used on the loop's thread only.
+// outlive its waiters, whom nothing wakes any more when it has gone; used on the loop's thread only. A
+// deadline that was waited for may stay among the loop's pending operations until it passes or the event
+// dies.
 class Event {
  public:
   explicit Event(const Executor& executor);  // of a Loop
