@@ -10,7 +10,7 @@
 //   log:TEXT                a line on standard error
 //   env:NAME                logs the value of a variable
 //   close-in, close-out     closes a stream
-//   ignore-term, note-term  SIGTERM has no effect any more, or is logged as the end
+//   ignore-term, note-term  SIGTERM has no effect any more, or is logged as the end of a hang
 //   pid                     logs the process id
 //   leave-log, leave-out    starts a process that keeps standard error or output open
 //   leave-all               and one that keeps standard input open too
@@ -112,6 +112,7 @@ void leave(std::initializer_list<int> streams, const char* seconds) {
 
 template <class P>
 int play(P peer, int argc, char** argv) {
+  bool notes_term = false;
   for (int i = 2; i < argc; ++i) {
     std::string_view step = argv[i];
     std::string_view name = step.substr(0, step.find(':'));
@@ -143,10 +144,12 @@ int play(P peer, int argc, char** argv) {
     } else if (name == "ignore-term") {
       ::signal(SIGTERM, SIG_IGN);
     } else if (name == "note-term") {
-      ::signal(SIGTERM, [](int) {
-        put(STDERR_FILENO, "terminated\n");
-        ::_exit(0);
-      });
+      // Waited for and not handled: TSan delays handlers, at times for ever.
+      sigset_t term;
+      ::sigemptyset(&term);
+      ::sigaddset(&term, SIGTERM);
+      ::sigprocmask(SIG_BLOCK, &term, nullptr);
+      notes_term = true;
     } else if (name == "pid") {
       log(fmt::format(R"({{"level":"info","msg":"pid={}"}})", ::getpid()));
     } else if (name == "leave-log") {
@@ -156,7 +159,12 @@ int play(P peer, int argc, char** argv) {
     } else if (name == "leave-all") {
       leave({STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}, "30");
     } else if (name == "hang") {
-      for (;;) ::pause();
+      sigset_t term;
+      ::sigemptyset(&term);
+      ::sigaddset(&term, SIGTERM);
+      for (int signal = 0; !notes_term || ::sigwait(&term, &signal) != 0;) ::pause();
+      put(STDERR_FILENO, "terminated\n");
+      return 0;
     } else if (name == "exit") {
       return std::atoi(argument.c_str());
     } else if (name == "raise") {
