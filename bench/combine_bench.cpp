@@ -1,10 +1,10 @@
 // What does a document cost in one pass through the combiner, from text to text? Row-shaped change events of
 // about 300 bytes; captures insert the placeholder and sort properties, materializations read canonical text.
 #include <benchmark/benchmark.h>
-#include <fmt/format.h>
 #include <sys/resource.h>
 
 #include "allocations.hpp"
+#include "orders.hpp"
 #include "sluice/base/bytes.hpp"
 #include "sluice/json/write.hpp"
 #include "sluice/runtime/combine.hpp"
@@ -39,13 +39,7 @@ constexpr std::string_view table_schema = R"({
 std::vector<std::string> documents(std::size_t count, std::size_t keys) {
   std::vector<std::string> out;
   for (std::size_t i = 0; i < count; ++i) {
-    std::size_t id = i * 7919 % keys;
-    out.push_back(fmt::format(
-        R"({{"_meta":{{"op":"u","source":{{"loc":[1,2,{}],"schema":"public","table":"orders","ts_ms":{}}}}},)"
-        R"("amount":{}.{:02},"created":"2024-03-{:02}T12:34:56.789Z","currency":"EUR","customer":"customer {}",)"
-        R"("email":"c{}@example.com","id":{},"note":null,"paid":{},"qty":{},"region":"eu-west-1","tag":"t{}"}})",
-        i, 1712345678901 + i, i * 13, i % 100, 1 + i % 28, i * 7, i, id, i % 2 ? "true" : "false", i % 50,
-        i % 9));
+    out.push_back(sluice::bench::order(i, i * 7919 % keys));
   }
   return out;
 }

@@ -1,9 +1,9 @@
 // How fast is one hop of a document: parsing, its canonical form, its packed key? Row-shaped change events of
 // about 300 bytes with 15 members, a column order that is not sorted, all different.
 #include <benchmark/benchmark.h>
-#include <fmt/format.h>
 
 #include "allocations.hpp"
+#include "orders.hpp"
 #include "sluice/data/packed.hpp"
 #include "sluice/json/pointer.hpp"
 #include "sluice/json/write.hpp"
@@ -12,13 +12,7 @@ namespace {
 
 std::vector<std::string> documents() {
   std::vector<std::string> out;
-  for (int i = 0; i < 1000; ++i)
-    out.push_back(fmt::format(
-        R"({{"_meta":{{"op":"u","source":{{"loc":[1,2,{}],"schema":"public","table":"orders","ts_ms":{}}}}},)"
-        R"("amount":{}.{:02},"created":"2024-03-{:02}T12:34:56.789Z","currency":"EUR","customer":"customer {}",)"
-        R"("email":"c{}@example.com","id":{},"note":null,"paid":{},"qty":{},"region":"eu-west-1","tag":"t{}"}})",
-        i, 1712345678901 + i, i * 13, i % 100, 1 + i % 28, i * 7, i, i, i % 2 ? "true" : "false", i % 50,
-        i % 9));
+  for (std::size_t i = 0; i < 1000; ++i) out.push_back(sluice::bench::order(i, i));
   return out;
 }
 

@@ -4,18 +4,18 @@
 #include <asio/associated_cancellation_slot.hpp>
 #include <asio/async_result.hpp>
 #include <asio/cancellation_state.hpp>
-#include <asio/error.hpp>
 #include <asio/execution/context.hpp>
 #include <asio/execution_context.hpp>
 #include <asio/io_context.hpp>
 #include <asio/post.hpp>
 #include <asio/query.hpp>
 #include <asio/steady_timer.hpp>
-#include <asio/system_error.hpp>
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
 #include <optional>
 #include <utility>
+
+#include "cancelled.hpp"
 
 namespace sluice {
 namespace {
@@ -80,9 +80,7 @@ class Event::Impl : public Link, public std::enable_shared_from_this<Impl> {
     }
     // Once: a cancellation may come when it is awake already.
     void wake() {
-      if (!resumption_) return;
-      asio::io_context& loop = event_->loop_;
-      asio::post(loop, [resumption = take()]() mutable { resumption(); });
+      if (resumption_) event_->post(take());
     }
     Resumption take() {
       leave();
@@ -101,7 +99,10 @@ class Event::Impl : public Link, public std::enable_shared_from_this<Impl> {
     asio::use_service<OfLoop>(loop).add(*this);
   }
 
-  asio::io_context& loop() const { return loop_; }
+  // For a turn of the loop.
+  void post(Resumption resumption) {
+    asio::post(loop_, [resumption = std::move(resumption)]() mutable { resumption(); });
+  }
   Waiter* first() const { return waiters_.alone() ? nullptr : static_cast<Waiter*>(waiters_.next()); }
   void wake_all() {
     while (Waiter* waiter = first()) waiter->wake();
@@ -165,11 +166,6 @@ asio::io_context& loop_of(const Executor& executor) {
   return static_cast<asio::io_context&>(asio::query(executor, asio::execution::context));
 }
 
-void throw_if(const asio::cancellation_state& state) {
-  if (state.cancelled() != asio::cancellation_type::none)
-    throw asio::system_error(asio::error::operation_aborted);
-}
-
 // Suspends the caller and hands what resumes it to `keep`.
 template <class Keep>
 Task<> suspend(Keep keep) {
@@ -192,12 +188,12 @@ void Event::resume_first() {
 Task<> Event::give_way() {
   std::shared_ptr<Impl> impl = impl_;
   auto go = [&](Resumption resumption) {
-    asio::post(impl->loop(), [resumption = std::move(resumption)]() mutable { resumption(); });
+    impl->post(std::move(resumption));
     impl->resume_first();
   };
   co_await suspend(go);
   asio::cancellation_state state = co_await asio::this_coro::cancellation_state;
-  throw_if(state);
+  throw_if_cancelled(state);
 }
 
 Task<> Event::wait() { return wait_until(TimePoint::max()); }
@@ -211,7 +207,7 @@ Task<> Event::wait_until(TimePoint deadline) {
   };
   co_await suspend(keep);
   asio::cancellation_state state = co_await asio::this_coro::cancellation_state;
-  throw_if(state);
+  throw_if_cancelled(state);
 }
 
 Task<> Event::wait_uninterrupted() {

@@ -7,6 +7,8 @@
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
 
+#include "cancelled.hpp"
+
 namespace sluice {
 
 bool is_cancelled(const std::exception_ptr& e) {
@@ -22,8 +24,7 @@ bool is_cancelled(const std::exception_ptr& e) {
 
 Task<> check_cancelled() {
   asio::cancellation_state state = co_await asio::this_coro::cancellation_state;
-  if (state.cancelled() != asio::cancellation_type::none)
-    throw asio::system_error(asio::error::operation_aborted);
+  throw_if_cancelled(state);
 }
 
 Task<> yield() {

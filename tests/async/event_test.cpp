@@ -4,10 +4,8 @@
 #include <asio/post.hpp>
 
 #include <memory>
-#include <optional>
 #include <string>
 
-#include "sluice/async/clock.hpp"
 #include "sluice/async/scope.hpp"
 #include "sluice/testing/held.hpp"
 #include "sluice/testing/run.hpp"

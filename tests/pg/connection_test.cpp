@@ -742,25 +742,39 @@ Task<> insert_slowly(Context& context, Connection& sql, int rows) {
   }
 }
 
-Task<> count_rows(Context& context, Connection& stream, int& rows, int& timeouts, int most) {
+// Until there are `most`, waiting each time for `patience`.
+Task<> count_rows(Context& context, Connection& stream, Clock::Duration patience, int most, int& rows,
+                  int& timeouts) {
   while (rows < most) {
-    bool more = co_await stream.more_until(context.clock.now() + 1ms);
+    bool more = co_await stream.more_until(context.clock.now() + patience);
     if (!more) ++timeouts;
     while (auto message = stream.poll_copy())
       if ((*message)[0] == 'w' && (*message)[25] == 'I') ++rows;
   }
 }
 
+struct Ends {
+  std::unique_ptr<Connection> sql, stream;
+};
+
+// A table t that is published, and the stream of its changes.
+Task<Ends> start_streaming(Context& context, ConnectOptions options) {
+  Ends ends;
+  ends.sql = co_await Connection::connect(context, options);
+  co_await ends.sql->run("CREATE TABLE t (i int PRIMARY KEY, t text); CREATE PUBLICATION p FOR ALL TABLES");
+  ends.stream = co_await connect_for_replication(context, std::move(options));
+  co_await ends.stream->run("CREATE_REPLICATION_SLOT \"s\" TEMPORARY LOGICAL pgoutput NOEXPORT_SNAPSHOT");
+  co_await ends.stream->start_replication(start_stream);
+  co_return ends;
+}
+
 TEST_F(Pg, AWaitWithADeadlineLosesNothingOfTheStream) {
   run([&](Context& context) -> Task<> {
-    auto sql = co_await Connection::connect(context, database().options());
-    co_await sql->run("CREATE TABLE t (i int PRIMARY KEY, t text); CREATE PUBLICATION p FOR ALL TABLES");
     ConnectOptions options = database().options();
-    auto stream = co_await connect_for_replication(context, options);
-    co_await stream->run("CREATE_REPLICATION_SLOT \"s\" TEMPORARY LOGICAL pgoutput NOEXPORT_SNAPSHOT");
-    co_await stream->start_replication(start_stream);
+    Ends ends = co_await start_streaming(context, options);
     int rows = 0, timeouts = 0;
-    co_await all(insert_slowly(context, *sql, 20), count_rows(context, *stream, rows, timeouts, 20));
+    co_await all(insert_slowly(context, *ends.sql, 20),
+                 count_rows(context, *ends.stream, 1ms, 20, rows, timeouts));
     EXPECT_EQ(rows, 20);
     EXPECT_GT(timeouts, 0);
   });
@@ -768,22 +782,11 @@ TEST_F(Pg, AWaitWithADeadlineLosesNothingOfTheStream) {
 
 TEST_F(Pg, WhoAsksTooLateStillSeesWhatArrives) {
   run([&](Context& context) -> Task<> {
-    auto sql = co_await Connection::connect(context, database().options());
-    co_await sql->run("CREATE TABLE t (i int PRIMARY KEY, t text); CREATE PUBLICATION p FOR ALL TABLES");
     ConnectOptions options = database().options();
-    auto stream = co_await connect_for_replication(context, options);
-    co_await stream->run("CREATE_REPLICATION_SLOT \"s\" TEMPORARY LOGICAL pgoutput NOEXPORT_SNAPSHOT");
-    co_await stream->start_replication(start_stream);
-    int rows = 0;
-    auto ask = [](Context& c, Connection& s, int& seen) -> Task<> {
-      while (seen < 3) {
-        bool more = co_await s.more_until(c.clock.now() - 1s);
-        if (more) continue;
-        while (auto message = s.poll_copy())
-          if ((*message)[0] == 'w' && (*message)[25] == 'I') ++seen;
-      }
-    };
-    co_await all(ask(context, *stream, rows), insert_slowly(context, *sql, 3));
+    Ends ends = co_await start_streaming(context, options);
+    int rows = 0, timeouts = 0;
+    co_await all(count_rows(context, *ends.stream, -1s, 3, rows, timeouts),
+                 insert_slowly(context, *ends.sql, 3));
     EXPECT_EQ(rows, 3);
   });
 }
@@ -791,19 +794,16 @@ TEST_F(Pg, WhoAsksTooLateStillSeesWhatArrives) {
 // The server's own words come first: an administrator ends the walsender.
 TEST_F(Pg, TheEndOfTheStreamIsSaidOfWhoWaits) {
   run([&](Context& context) -> Task<> {
-    auto sql = co_await Connection::connect(context, database().options());
-    co_await sql->run("CREATE TABLE t (i int PRIMARY KEY); CREATE PUBLICATION p FOR ALL TABLES");
     ConnectOptions options = database().options();
-    auto stream = co_await connect_for_replication(context, options);
-    co_await stream->run("CREATE_REPLICATION_SLOT \"s\" TEMPORARY LOGICAL pgoutput NOEXPORT_SNAPSHOT");
-    co_await stream->start_replication(start_stream);
-    co_await sql->run("SELECT pg_terminate_backend(" + std::to_string(stream->backend_pid()) + ")");
+    Ends ends = co_await start_streaming(context, options);
+    Connection& stream = *ends.stream;
+    co_await ends.sql->run("SELECT pg_terminate_backend(" + std::to_string(stream.backend_pid()) + ")");
     std::optional<Error> error;
     try {
       for (;;) {
-        while (stream->poll_copy()) {
+        while (stream.poll_copy()) {
         }
-        co_await stream->more_until(context.clock.now() + 1h);
+        co_await stream.more_until(context.clock.now() + 1h);
       }
     } catch (const Error& e) {
       error = e;

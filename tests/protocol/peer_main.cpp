@@ -113,6 +113,9 @@ void leave(std::initializer_list<int> streams, const char* seconds) {
 template <class P>
 int play(P peer, int argc, char** argv) {
   bool notes_term = false;
+  sigset_t term;
+  ::sigemptyset(&term);
+  ::sigaddset(&term, SIGTERM);
   for (int i = 2; i < argc; ++i) {
     std::string_view step = argv[i];
     std::string_view name = step.substr(0, step.find(':'));
@@ -145,9 +148,6 @@ int play(P peer, int argc, char** argv) {
       ::signal(SIGTERM, SIG_IGN);
     } else if (name == "note-term") {
       // Waited for and not handled: TSan delays handlers, at times for ever.
-      sigset_t term;
-      ::sigemptyset(&term);
-      ::sigaddset(&term, SIGTERM);
       ::sigprocmask(SIG_BLOCK, &term, nullptr);
       notes_term = true;
     } else if (name == "pid") {
@@ -159,10 +159,9 @@ int play(P peer, int argc, char** argv) {
     } else if (name == "leave-all") {
       leave({STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}, "30");
     } else if (name == "hang") {
-      sigset_t term;
-      ::sigemptyset(&term);
-      ::sigaddset(&term, SIGTERM);
-      for (int signal = 0; !notes_term || ::sigwait(&term, &signal) != 0;) ::pause();
+      while (!notes_term) ::pause();
+      int signal = 0;
+      ::sigwait(&term, &signal);
       put(STDERR_FILENO, "terminated\n");
       return 0;
     } else if (name == "exit") {
