@@ -5,11 +5,14 @@
 #include <array>
 #include <chrono>
 
+#include "sluice/base/short_text.hpp"
+
 namespace sluice::text {
 namespace {
 
 constexpr std::string_view hex_digits = "0123456789abcdef";
-constexpr std::string_view base64_alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr std::string_view base64_alphabet =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 int hex_value(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -80,7 +83,8 @@ std::string base64(std::string_view bytes) {
   for (std::size_t i = 0; i < bytes.size(); i += 3) {
     std::size_t n = std::min<std::size_t>(3, bytes.size() - i);
     std::uint32_t bits = 0;
-    for (std::size_t k = 0; k < 3; ++k) bits = bits << 8 | (k < n ? static_cast<unsigned char>(bytes[i + k]) : 0u);
+    for (std::size_t k = 0; k < 3; ++k)
+      bits = bits << 8 | (k < n ? static_cast<unsigned char>(bytes[i + k]) : 0u);
     for (std::size_t k = 0; k < 4; ++k) out += k <= n ? base64_alphabet[bits >> (18 - 6 * k) & 63] : '=';
   }
   return out;
@@ -159,8 +163,10 @@ std::string_view cut_utf8(std::string_view text, std::size_t bytes) {
 }
 
 bool valid_utf8(std::string_view text) {
+  constexpr std::uint64_t tops = 0x8080808080808080;
   while (!text.empty()) {
-    std::size_t n = utf8_length(text);
+    bool ascii = text.size() >= 8 && (load<std::uint64_t>(text.data()) & tops) == 0;
+    std::size_t n = ascii ? 8 : utf8_length(text);
     if (n == 0) return false;
     text.remove_prefix(n);
   }

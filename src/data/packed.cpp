@@ -7,6 +7,8 @@
 #include <cstring>
 
 #include "sluice/base/error.hpp"
+#include "sluice/base/text.hpp"
+#include "sluice/json/scan.hpp"
 #include "sluice/json/write.hpp"
 
 namespace sluice::data {
@@ -25,10 +27,11 @@ enum Code : unsigned char {
 
 void put(std::string& out, unsigned char code) { out += static_cast<char>(code); }
 
-void put_bytes(std::string& out, std::uint64_t value, int bytes) {
-  char buffer[8];
-  for (int i = bytes - 1; i >= 0; --i, value >>= 8) buffer[i] = static_cast<char>(value & 0xff);
-  out.append(buffer, static_cast<std::size_t>(bytes));
+// A code and the lowest `bytes` of a number behind it.
+void put_number(std::string& out, int code, std::uint64_t value, int bytes) {
+  char buffer[9] = {static_cast<char>(code)};
+  for (int i = bytes; i > 0; --i, value >>= 8) buffer[i] = static_cast<char>(value & 0xff);
+  out.append(buffer, static_cast<std::size_t>(bytes) + 1);
 }
 
 std::uint64_t load_bytes(std::string_view bytes) {
@@ -42,8 +45,7 @@ std::uint64_t mask(int bytes) { return ~std::uint64_t{0} >> (64 - 8 * bytes); }
 
 void put_negative(std::string& out, std::uint64_t magnitude) {
   int bytes = byte_width(magnitude);
-  put(out, static_cast<unsigned char>(code_zero - bytes));
-  put_bytes(out, mask(bytes) - magnitude, bytes);
+  put_number(out, code_zero - bytes, mask(bytes) - magnitude, bytes);
 }
 
 constexpr std::uint64_t sign_bit = std::uint64_t{1} << 63;
@@ -73,8 +75,7 @@ void pack_null(std::string& out) { put(out, code_null); }
 void pack(std::string& out, bool value) { put(out, value ? code_true : code_false); }
 void pack(std::string& out, std::uint64_t value) {
   int bytes = byte_width(value);
-  put(out, static_cast<unsigned char>(code_zero + bytes));
-  put_bytes(out, value, bytes);
+  put_number(out, code_zero + bytes, value, bytes);
 }
 void pack(std::string& out, std::int64_t value) {
   if (value >= 0) return pack(out, static_cast<std::uint64_t>(value));
@@ -82,34 +83,54 @@ void pack(std::string& out, std::int64_t value) {
 }
 void pack(std::string& out, double value) {
   auto bits = std::bit_cast<std::uint64_t>(value);
-  put(out, code_double);
-  put_bytes(out, bits & sign_bit ? ~bits : bits | sign_bit, 8);
+  put_number(out, code_double, bits & sign_bit ? ~bits : bits | sign_bit, 8);
 }
 void pack_string(std::string& out, std::string_view utf8) { put_escaped(out, code_string, utf8); }
 void pack_json(std::string& out, std::string_view json) { put_escaped(out, code_json, json); }
 
 void pack(std::string& out, const json::Tree& tree, const json::Node* node) {
   if (!node) return pack_null(out);
-  switch (node->kind) {
+  bool container = node->kind == json::Kind::array || node->kind == json::Kind::object;
+  if (!container || node->canonical) return pack_canonical(out, *node);
+  std::string text;
+  json::write_canonical(text, tree, *node);
+  pack_json(out, text);
+}
+
+void pack_canonical(std::string& out, const json::Node& node) {
+  switch (node.kind) {
     case json::Kind::null:
       return pack_null(out);
     case json::Kind::boolean:
-      return pack(out, node->truth);
+      return pack(out, node.truth);
     case json::Kind::string:
-      return pack_string(out, node->text);
+      return pack_string(out, node.text);
     case json::Kind::number: {
-      json::Number n = json::number(node->text);
+      json::Number n = json::number(node.text);
       if (n.type == json::Number::Type::negative) return pack(out, n.negative);
       if (n.type == json::Number::Type::unsigned_) return pack(out, n.unsigned_);
       return pack(out, n.floating);
     }
     case json::Kind::array:
-    case json::Kind::object: {
-      std::string text;
-      json::write_canonical(text, tree, *node);
-      return pack_json(out, text);
-    }
+    case json::Kind::object:
+      return pack_json(out, node.raw);
   }
+}
+
+const char* pack_array(std::string& out, const char* at, const char* end) {
+  const char* begin = at;
+  if (at == end || *at++ != '[') return nullptr;
+  if (at != end && *at == ']') return at + 1;
+  json::Node element;
+  for (;;) {
+    at = json::read_scalar(element, at, end);
+    if (!at || at == end) return nullptr;
+    pack_canonical(out, element);
+    if (*at == ']') break;
+    if (*at++ != ',') return nullptr;
+  }
+  ++at;
+  return text::valid_utf8({begin, at}) ? at : nullptr;
 }
 
 std::string_view TupleReader::take(std::size_t bytes) {

@@ -5,10 +5,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "escape.hpp"
+#include "scalar.hpp"
 #include "sluice/base/bytes.hpp"
 #include "sluice/base/short_text.hpp"
-#include "token.hpp"
 
 namespace sluice::json {
 namespace {
@@ -24,46 +23,6 @@ constexpr int longest_pause = 4096;
 bool is_scalar(const Node& node) { return node.kind != Kind::array && node.kind != Kind::object; }
 const char* end_of(const Node& node) { return node.raw.data() + node.raw.size(); }
 std::uint32_t distance(const char* from, const char* to) { return static_cast<std::uint32_t>(to - from); }
-
-// Behind `word` if it stands at `at`, or null.
-const char* literal(const char* at, const char* end, std::string_view word) {
-  bool here = static_cast<std::size_t>(end - at) >= word.size() && text::same({at, word.size()}, word);
-  return here ? at + word.size() : nullptr;
-}
-
-// Reads the scalar at `at`, whose encoding is left to be checked. Returns its end, or null if there is none
-// or it has to be decoded.
-const char* read_scalar(Node& node, const char* at, const char* end) {
-  const char* behind = nullptr;
-  if (at == end) return nullptr;
-  switch (*at) {
-    case '"':
-      behind = find_escape(at + 1, end);
-      if (behind == end || *behind != '"') return nullptr;
-      node.kind = Kind::string;
-      node.text = {at + 1, behind};
-      ++behind;
-      break;
-    case 't':
-      node.kind = Kind::boolean;
-      node.truth = true;
-      behind = literal(at, end, "true");
-      break;
-    case 'f':
-      node.kind = Kind::boolean;
-      behind = literal(at, end, "false");
-      break;
-    case 'n':
-      behind = literal(at, end, "null");
-      break;
-    default:
-      node.kind = Kind::number;
-      behind = number_end(at, end);
-      if (behind) node.text = {at, behind};
-  }
-  if (behind) node.raw = {at, behind};
-  return behind;
-}
 
 }  // namespace
 
@@ -149,7 +108,7 @@ bool Layouts::Layout::read(std::string_view text, std::vector<Node>& into) const
     }
     if (place.named) node->key = {from + place.key, node->key.size()};
     if (is_scalar(*node)) {
-      from = read_scalar(*node, from + place.raw, end);
+      from = scalar(*node, from + place.raw, end);
       if (!from) return false;
     } else {
       node->raw = {from + place.raw, node->raw.size()};

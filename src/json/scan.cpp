@@ -6,6 +6,7 @@
 #include <immintrin.h>
 #endif
 
+#include "scalar.hpp"
 #include "scan_paths.hpp"
 #include "sluice/base/short_text.hpp"
 
@@ -224,5 +225,7 @@ const char* value_end(const char* at, const char* end) {
   const char* behind = scalar_end(at, end);
   return behind == at ? nullptr : behind;
 }
+
+const char* read_scalar(Node& node, const char* at, const char* end) { return scalar(node, at, end); }
 
 }  // namespace sluice::json

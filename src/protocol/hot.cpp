@@ -1,10 +1,12 @@
 #include "hot.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <variant>
 
 #include "sluice/base/error.hpp"
+#include "sluice/base/short_text.hpp"
 #include "sluice/base/text.hpp"
 #include "sluice/data/packed.hpp"
 #include "sluice/json/scan.hpp"
@@ -143,20 +145,36 @@ class JsonCursor {
   std::size_t used() const { return static_cast<std::size_t>(p_ - begin_); }
   // After blanks.
   bool literal(char c) {
-    blanks();
-    if (p_ == end_ || *p_ != c) return false;
+    if (p_ == end_ || *p_ != c) {
+      blanks();
+      if (p_ == end_ || *p_ != c) return false;
+    }
     ++p_;
     return true;
   }
   // A property name without escapes, and its colon.
   bool key(std::string_view& name) {
     if (!literal('"')) return false;
-    auto size = static_cast<std::size_t>(end_ - p_);
-    auto* close = static_cast<const char*>(std::memchr(p_, '"', std::min(size, std::size_t{32})));
-    if (!close) return false;
-    name = {p_, static_cast<std::size_t>(close - p_)};
-    p_ = close + 1;
+    std::size_t most = std::min<std::size_t>(static_cast<std::size_t>(end_ - p_), 32);
+    std::size_t size = text::find_any({p_, most}, 0, '"');
+    if (size == std::string_view::npos) return false;
+    name = {p_, size};
+    p_ += size + 1;
     return literal(':');
+  }
+  // An array. Unless `packed` is known already it is packed, too, into `bytes`, if that takes no parse.
+  bool tuple(std::string_view& text, std::string_view& packed, std::string& bytes) {
+    blanks();
+    const char* behind = nullptr;
+    if (packed.empty()) {
+      bytes.clear();
+      behind = data::pack_array(bytes, p_, end_);
+    }
+    if (!behind) return value(text) && text != "null";
+    packed = bytes;
+    text = {p_, static_cast<std::size_t>(behind - p_)};
+    p_ = behind;
+    return true;
   }
   bool value(std::string_view& text) {
     blanks();
@@ -200,13 +218,20 @@ bool json_raw(std::string_view text, std::string_view& value) {
   return text != "null";
 }
 
-bool json_field(const Layout& layout, std::string_view name, std::string_view text, HotMessage& out,
+bool json_field(const Layout& layout, std::string_view name, JsonCursor& in, HotMessage& out,
                 Unpacked& unpacked) {
-  if (name == "binding") return json_uint32(text, out.binding);
+  // A second one of these would be the one that counts.
+  if (name == "key")
+    return layout.key_json != 0 && out.key_json.empty() &&
+           in.tuple(out.key_json, out.key_packed, unpacked.key);
+  if (name == "values")
+    return layout.values_json != 0 && out.values_json.empty() &&
+           in.tuple(out.values_json, out.values_packed, unpacked.values);
+  std::string_view text;
+  if (!in.value(text)) return false;
   if (name == "doc") return layout.doc != 0 && json_raw(text, out.doc);
-  if (name == "key") return layout.key_json != 0 && json_raw(text, out.key_json);
+  if (name == "binding") return json_uint32(text, out.binding);
   if (name == "keyPacked") return layout.key_packed != 0 && json_bytes(text, unpacked.key, out.key_packed);
-  if (name == "values") return layout.values_json != 0 && json_raw(text, out.values_json);
   if (name == "valuesPacked")
     return layout.values_packed != 0 && json_bytes(text, unpacked.values, out.values_packed);
   if (name == "exists") return layout.exists != 0 && json_bool(text, out.exists);
@@ -250,12 +275,12 @@ bool decode_wire(Hot kind, std::string_view body, HotMessage& out) {
 std::size_t decode_json(Hot kind, std::string_view text, HotMessage& out, Unpacked& unpacked) {
   const Layout layout = layout_of(kind);
   JsonCursor in(text);
-  std::string_view name, value;
+  std::string_view name;
   if (!in.literal('{') || !in.key(name) || name != layout.name || !in.literal('{')) return 0;
   out = HotMessage();
   if (!in.literal('}')) {
     do {
-      if (!in.key(name) || !in.value(value) || !json_field(layout, name, value, out, unpacked)) return 0;
+      if (!in.key(name) || !json_field(layout, name, in, out, unpacked)) return 0;
     } while (in.literal(','));
     if (!in.literal('}')) return 0;
   }

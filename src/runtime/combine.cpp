@@ -311,13 +311,10 @@ bool Workshop::scan_key(std::uint32_t index, std::string_view json, std::string&
   if (!binding.key.scan(json)) return false;
   out.clear();
   for (std::size_t i = 0; i < binding.key.size(); ++i) {
-    const json::Node* node = binding.key[i];
-    if (!node)
-      pack_missing(binding.spec, i, out);
-    else if (node->kind == json::Kind::array || node->kind == json::Kind::object)
-      data::pack_json(out, node->raw);
+    if (const json::Node* node = binding.key[i])
+      data::pack_canonical(out, *node);
     else
-      data::pack(out, tree_, node);
+      pack_missing(binding.spec, i, out);
   }
   return true;
 }

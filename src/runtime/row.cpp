@@ -163,11 +163,7 @@ bool RowReader::pack_field(std::string& out, std::size_t field) {
 }
 
 bool RowReader::pack_value(std::string& out, const Node& node) const {
-  if (node.kind == Kind::array || node.kind == Kind::object) {
-    if (!truncation_.active()) {
-      data::pack_json(out, node.raw);
-      return false;
-    }
+  if (truncation_.active() && (node.kind == Kind::array || node.kind == Kind::object)) {
     std::string text;
     bool cut = truncation_.write(text, tree_, node);
     data::pack_json(out, text);
@@ -178,7 +174,7 @@ bool RowReader::pack_value(std::string& out, const Node& node) const {
     data::pack_string(out, kept);
     return kept.size() != node.text.size();
   }
-  data::pack(out, tree_, &node);
+  data::pack_canonical(out, node);
   return false;
 }
 

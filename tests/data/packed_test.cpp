@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <optional>
 
 #include "json/random_json.hpp"
 #include "sluice/base/error.hpp"
@@ -78,6 +79,46 @@ TEST(Packed, MissingLocationsAreNull) {
   std::string out;
   pack(out, tree, nullptr);
   EXPECT_EQ(text::hex(out), "00");
+}
+
+// Nothing if the array has to be parsed.
+std::optional<std::string> packed_at_once(std::string_view array) {
+  std::string out = "former";
+  const char* end = array.data() + array.size();
+  if (pack_array(out, array.data(), end) != end) return std::nullopt;
+  return out.substr(std::string_view("former").size());
+}
+
+TEST(PackArray, TakesArraysOfPlainScalars) {
+  for (std::string_view array :
+       {"[]", "[0]", R"(["acme",-7,18446744073709551615,1.5e-3,null,true,false,"",""])", R"(["Zoë €"])"})
+    EXPECT_EQ(packed_at_once(array), packed(array)) << array;
+  std::string_view text = R"([1,"]"],"more":2)";
+  std::string out;
+  EXPECT_EQ(pack_array(out, text.data(), text.data() + text.size()), text.data() + 7);
+}
+
+TEST(PackArray, LeavesTheRestToAParse) {
+  for (std::string_view array :
+       {"", "1", "{}", "[", "[1", "[1,", "[1,]", "[,1]", "[1 ]", "[1, 2]", "[[]]", "[{}]", R"(["a\n"])",
+        "[\"a\nb\"]", "[\"\xff\"]", R"(["a)", "[01]", "[tru]", "[1.]"})
+    EXPECT_EQ(packed_at_once(array), std::nullopt) << array;
+}
+
+TEST(PackArray, AgreesWithAParseOfWhateverItTakes) {
+  json::RandomJson random(11);
+  int taken = 0;
+  for (int i = 0; i < 50'000; ++i) {
+    std::string array = "[";
+    for (std::size_t n = random.below(4); n > 0; --n) array += random.value(0) + (n > 1 ? "," : "");
+    array += ']';
+    if (random.below(2) == 0) array[random.below(array.size())] = static_cast<char>(random.below(256));
+    auto at_once = packed_at_once(array);
+    if (!at_once) continue;
+    ++taken;
+    ASSERT_EQ(*at_once, packed(array)) << array;  // throws if it is not JSON
+  }
+  EXPECT_GT(taken, 10'000);
 }
 
 TEST(TupleReader, YieldsTypedElements) {

@@ -396,6 +396,32 @@ TEST(JsonCodec, NullIsUnset) {
   EXPECT_EQ(in.documents, (Strings{"1 " + tuple({"42"})}));
 }
 
+// The fast way and the general one, which an unknown member asks for.
+TEST(JsonCodec, TuplesComeInSeveralForms) {
+  auto documents = [](const std::string& members, const char* more) {
+    Transcript<materialize::Request> in(Codec::json);
+    in.feed("{\"store\":{" + members + ",\"doc\":{\"a\":1}" + more + "}}\n").end();
+    return in.documents;
+  };
+  const std::string forms[] = {R"("key":[42],"values":["hi"])",
+                               R"("key":[ 42 ],"values":["h\u0069"])",
+                               R"("keyPacked":"FSo=","valuesPacked":"AmhpAA==")",
+                               R"("key":[1],"keyPacked":"FSo=","values":["hi"])",
+                               R"("keyPacked":"FSo=","key":[1],"values":["hi"])",
+                               R"("key":[42],"keyPacked":"","values":["hi"])",
+                               R"("keyPacked":"","key":[42],"values":["hi"])",
+                               R"("key":[1],"key":[42],"values":["hi"])",
+                               R"("key":[42],"values":["no"],"values":["hi"])"};
+  for (const std::string& members : forms) {
+    Strings expected{R"(0 152a 02686900 {"a":1})"};
+    EXPECT_EQ(documents(members, ""), expected) << members;
+    EXPECT_EQ(documents(members, ",\"new\":0"), expected) << members;
+  }
+  EXPECT_EQ(documents(R"("key":[],"values":[])", ""), documents(R"("key":[],"values":[])", ",\"new\":0"));
+  EXPECT_THROW(documents(R"("key":[1,],"values":[])", ""), Error);
+  EXPECT_THROW(documents("\"key\":[\"\xff\"],\"values\":[]", ""), Error);
+}
+
 TEST(JsonCodec, NumbersAndEnumsComeInSeveralForms) {
   auto checkpoint = [](const char* json) { return checkpoint_from_json(json); };
   EXPECT_EQ(checkpoint(R"({"sources":{"a":{"readThrough":"12345"}}})").sources.at("a").read_through, 12345);

@@ -21,6 +21,12 @@ void pack_string(std::string& out, std::string_view utf8);
 void pack_json(std::string& out, std::string_view json);
 // Any JSON value; null if `node` is null (a missing location without default).
 void pack(std::string& out, const json::Tree& tree, const json::Node* node);
+// A value whose text is canonical.
+void pack_canonical(std::string& out, const json::Node& node);
+// The elements of the JSON array that begins at `at`, without a tree. Returns its end; null, with an
+// unspecified `out`, if there is none or it holds more than scalars without escapes or blanks: then it has to
+// be parsed.
+const char* pack_array(std::string& out, const char* at, const char* end);
 
 // One element of a tuple as the protocol hands it to connectors. Views point into the packed text or, for
 // content that held escaped zeros, into the reader's buffer until the next call.

@@ -3,10 +3,12 @@
 #include <cstdint>
 #include <string_view>
 
-// Finding the end of JSON values at several GB/s without reading them: what is needed of documents that are
-// handed on, or of which a part is wanted. Well-formedness is not checked; whoever reads the document does
-// that.
+// Reading JSON without a tree. Finding the end of values at several GB/s: what is needed of documents that
+// are handed on, or of which a part is wanted. Well-formedness is not checked; whoever reads the document
+// does that.
 namespace sluice::json {
+
+struct Node;
 
 // Finds where an object or array ends, in text that comes in pieces.
 class ContainerEnd {
@@ -32,5 +34,9 @@ class ContainerEnd {
 // Behind the JSON value that begins at `at`, or null if it does not end before `end` (a number needs a byte
 // after it) or there is none.
 const char* value_end(const char* at, const char* end);
+
+// Reads the scalar at `at` into kind, truth, text and raw of `node` as a parse does, but does not check its
+// encoding. Returns its end; null if none is there or it has to be decoded, for an escape.
+const char* read_scalar(Node& node, const char* at, const char* end);
 
 }  // namespace sluice::json
