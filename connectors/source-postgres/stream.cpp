@@ -13,9 +13,8 @@ constexpr Clock::Duration status_interval = 10s;
 constexpr auto longest_silence = 2min;
 constexpr std::int64_t unix_seconds_of_2000 = 946'684'800;
 // The walsender writes message by message; waking for each costs more than decoding it. Under load the reader
-// therefore lets this much time go by between two waits.
-constexpr auto read_interval = 200us;
-constexpr std::size_t large_burst = 32;
+// therefore lets this much time go by between two reads.
+constexpr auto read_interval = 120us;
 
 }  // namespace
 
@@ -57,8 +56,8 @@ std::optional<Stream::Frame> Stream::poll() {
 
 Task<std::optional<Stream::Frame>> Stream::next(Clock::TimePoint deadline) {
   Clock::TimePoint now = context_.clock.now();
-  if (burst_ > 0 && burst_ < large_burst && now - last_read_ < read_interval)
-    co_await context_.clock.sleep_until(std::min(deadline, last_read_ + read_interval));
+  if (burst_ > 0 && now - last_read_ < read_interval)
+    co_await replication_.rest_until(std::min(deadline, last_read_ + read_interval));
   if (burst_ > 0) heard_ = context_.clock.now();
   burst_ = 0;
   deadline = std::min(deadline, heard_ + longest_silence);

@@ -80,6 +80,7 @@ struct Connection::Impl {
   Task<> start_copy(std::string sql, Phase wanted);
   Task<> next_row(std::optional<std::string_view>& next);
   Task<bool> more(Clock::TimePoint deadline);
+  Task<> rest(Clock::TimePoint time);
   Task<> end_copy_in(std::optional<std::string> failure, Rows& rows);
   Task<> send_copy(std::string bytes);
 
@@ -365,6 +366,15 @@ Task<bool> Connection::Impl::more(Clock::TimePoint deadline) {
   co_return ready;
 }
 
+Task<> Connection::Impl::rest(Clock::TimePoint time) {
+  SLUICE_CHECK(phase == Phase::copy_both || rows_ended);
+  {
+    Socket::Quiet quiet(socket);
+    co_await context.clock.sleep_until(time);
+  }
+  if (!rows_ended) consume();
+}
+
 Task<> Connection::Impl::send_copy(std::string bytes) {
   // In pieces: libpq keeps what the socket does not take.
   for (std::string_view rest = bytes; !rest.empty();) {
@@ -440,6 +450,7 @@ Task<std::optional<std::string_view>> Connection::next_copy() {
 }
 
 Task<bool> Connection::more_until(Clock::TimePoint deadline) { return impl_->more(deadline); }
+Task<> Connection::rest_until(Clock::TimePoint time) { return impl_->rest(time); }
 
 Task<std::optional<std::string>> Connection::next_copy_block(std::size_t bytes) {
   std::string block;

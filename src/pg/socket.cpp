@@ -1,5 +1,9 @@
 #include "socket.hpp"
 
+#include <sys/socket.h>
+
+#include "sluice/base/bytes.hpp"
+
 namespace sluice::pg {
 
 Socket::Socket(Executor executor) : state_(std::make_shared<State>(std::move(executor))) {}
@@ -49,6 +53,16 @@ Task<bool> Socket::wait(Direction direction, Clock& clock, std::optional<Clock::
 void Socket::wake() {
   state_->woken = true;
   state_->changed.notify_all();
+}
+
+Socket::Quiet::Quiet(Socket& socket) : state_(socket.state_), generation_(state_->generation) {
+  wake_at(static_cast<int>(64_KiB));
+}
+Socket::Quiet::~Quiet() { wake_at(1); }
+
+void Socket::Quiet::wake_at(int bytes) {
+  if (state_->generation == generation_)
+    ::setsockopt(state_->descriptor.native_handle(), SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof bytes);
 }
 
 }  // namespace sluice::pg

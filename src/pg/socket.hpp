@@ -27,6 +27,10 @@ class Socket {
   // Lets who waits for reading look again.
   void wake();
 
+  // While this lives, arriving bytes do not wake the loop until they are many: a wait for reading is told
+  // late. Where the socket does not know that (SO_RCVLOWAT), nothing changes.
+  class Quiet;
+
  private:
   struct State {
     explicit State(Executor executor) : descriptor(executor), changed(executor) {}
@@ -39,6 +43,19 @@ class Socket {
   void arm(Direction direction);
 
   std::shared_ptr<State> state_;  // shared with asio's handlers, which may run after this is gone
+};
+
+class Socket::Quiet {
+ public:
+  explicit Quiet(Socket& socket);
+  ~Quiet();
+  Quiet(const Quiet&) = delete;
+  Quiet& operator=(const Quiet&) = delete;
+
+ private:
+  void wake_at(int bytes);
+  std::shared_ptr<State> state_;
+  unsigned generation_;
 };
 
 }  // namespace sluice::pg

@@ -791,6 +791,53 @@ TEST_F(Pg, WhoAsksTooLateStillSeesWhatArrives) {
   });
 }
 
+Task<> wait_long(Context& context, Connection& stream) {
+  co_await stream.more_until(context.clock.now() + 1h);
+}
+Task<> rest_long(Context& context, Connection& stream) { return stream.rest_until(context.clock.now() + 1h); }
+
+// Over TCP: its sockets hold back what arrives during a rest.
+using Idle = Task<> (*)(Context&, Connection&);
+class StreamCancelling : public Pg, public ::testing::WithParamInterface<Idle> {};
+
+TEST_P(StreamCancelling, LeavesTheStreamAsItIs) {
+  Idle idle = GetParam();
+  run([&](Context& context) -> Task<> {
+    ConnectOptions options = database().tcp_options();
+    Ends ends = co_await start_streaming(context, options);
+    co_await scoped([&](Scope& scope) -> Task<> {
+      scope.spawn(idle(context, *ends.stream));
+      co_await context.clock.sleep(20ms);
+      scope.cancel();
+    });
+    int rows = 0, timeouts = 0;
+    co_await all(insert_slowly(context, *ends.sql, 3),
+                 count_rows(context, *ends.stream, 60s, 3, rows, timeouts));
+    EXPECT_EQ(rows, 3);
+    EXPECT_EQ(timeouts, 0);
+  });
+}
+INSTANTIATE_TEST_SUITE_P(Pg, StreamCancelling, ::testing::Values(&wait_long, &rest_long));
+
+// Whether it is little or more than a socket holds back.
+TEST_F(Pg, WhatArrivesDuringARestIsThereAfterIt) {
+  run([&](Context& context) -> Task<> {
+    ConnectOptions options = database().tcp_options();
+    Ends ends = co_await start_streaming(context, options);
+    Connection& stream = *ends.stream;
+    for (int most : {1, 400}) {
+      co_await ends.sql->run(
+          "TRUNCATE t; INSERT INTO t SELECT n, repeat('x', 9000) FROM generate_series(1, " +
+          std::to_string(most) + ") n");
+      for (int rows = 0; rows < most;) {
+        co_await stream.rest_until(context.clock.now() + 10ms);
+        while (auto message = stream.poll_copy())
+          if ((*message)[0] == 'w' && (*message)[25] == 'I') ++rows;
+      }
+    }
+  });
+}
+
 // The server's own words come first: an administrator ends the walsender.
 TEST_F(Pg, TheEndOfTheStreamIsSaidOfWhoWaits) {
   run([&](Context& context) -> Task<> {

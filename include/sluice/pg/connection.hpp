@@ -93,9 +93,12 @@ class Connection {
   // two coroutines may use at the same time. Cancelling either leaves the stream as it is.
   Task<> start_replication(std::string command);
   // Waits until more of the stream has arrived, for poll_copy() to look at: true; false if nothing did until
-  // `deadline` of the context's clock. Gives the loop a turn whatever the deadline. Throws Error{transient} at
-  // the end of the stream.
+  // `deadline` of the context's clock. Gives the loop a turn whatever the deadline. Throws Error{transient}
+  // at the end of the stream.
   Task<bool> more_until(Clock::TimePoint deadline);
+  // Lets time go by, in which arriving messages do not wake the loop one by one, and then takes in what has
+  // come, for poll_copy() to look at. Throws Error{transient} if the connection is lost.
+  Task<> rest_until(Clock::TimePoint time);
   Task<> send_copy(std::string bytes);
 
   int server_version() const;  // as 150004
