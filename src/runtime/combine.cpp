@@ -31,6 +31,8 @@ constexpr std::size_t most_runs_at_once = 32;
 constexpr std::size_t most_layouts = 64;
 
 const std::string placeholder_json = '"' + std::string(uuid_placeholder) + '"';
+const std::string uuid_member = "\"uuid\":" + placeholder_json;
+const std::string meta_member = "\"_meta\":{" + uuid_member + '}';
 
 // The documents of the table in the order of its keys.
 class TableCursor {
@@ -201,6 +203,12 @@ class Workshop {
     std::optional<NameCheck> names;  // from the first document on
     std::uint64_t known = 0;         // the structure of which `names` knew all names last
   };
+  // A member that was put into an object of canonical text, and the text of it.
+  struct Added {
+    std::uint32_t object, node;
+    const std::string* member;
+  };
+  DocumentView with(const Added& added);
   void pack_missing(const CombineBinding& spec, std::size_t location, std::string& out);
   [[noreturn]] void fail_validation(Binding& binding);
   void redact(Binding& binding, Held& held, const Outcome& outcome);
@@ -210,12 +218,14 @@ class Workshop {
   std::vector<json::Layouts> layouts_;  // of binding i at i modulo their number
   Reducer reducer_;
   json::Tree tree_, default_;
+  std::optional<Added> added_;  // to the parsed document, which was canonical
   json::Canonical canonical_;
   std::string scratch_;
   std::uint64_t structure_ = 0;  // of the parsed document, by the validator of its binding; 0: unknown
 };
 
 void Workshop::parse(std::uint32_t binding, std::string_view json) {
+  added_.reset();
   try {
     tree_.parse(json, layouts_[binding % layouts_.size()]);
   } catch (Error& e) {
@@ -246,8 +256,7 @@ void Workshop::observe(std::uint32_t index) {
 
 // Takes the placeholder, which the source knows nothing of, out of a canonical document.
 void remove_placeholder(std::string& json) {
-  const std::string uuid = "\"uuid\":" + placeholder_json;
-  for (const std::string& member : {"\"_meta\":{" + uuid + '}', uuid}) {
+  for (const std::string& member : {meta_member, uuid_member}) {
     std::size_t at = json.find(member), end = at + member.size();
     if (at == json.npos) continue;
     if (json[end] == ',')
@@ -284,9 +293,16 @@ const json::Node* Workshop::insert_placeholder(std::uint32_t binding) {
     tree_.erase(tree_.index(*meta));
     return insert_placeholder(binding);
   }
-  std::uint32_t at = meta ? tree_.index(*meta) : tree_.insert(0, "_meta", json::Kind::object, "{}");
-  while (const json::Node* uuid = tree_.find(tree_[at], "uuid")) tree_.erase(tree_.index(*uuid));
-  return &tree_[tree_.insert(at, "uuid", json::Kind::string, placeholder_json)];
+  while (const json::Node* uuid = meta ? tree_.find(*meta, "uuid") : nullptr) {
+    std::uint32_t at = tree_.index(*meta);
+    tree_.erase(tree_.index(*uuid));
+    meta = &tree_[at];
+  }
+  bool canonical = tree_.root().canonical;
+  std::uint32_t object = meta ? tree_.index(*meta) : tree_.insert(0, "_meta", json::Kind::object, "{}");
+  std::uint32_t at = tree_.insert(object, "uuid", json::Kind::string, placeholder_json);
+  if (canonical) added_ = meta ? Added{object, at, &uuid_member} : Added{0, object, &meta_member};
+  return &tree_[at];
 }
 
 void Workshop::pack_key(std::uint32_t binding, std::string& out) {
@@ -321,9 +337,26 @@ bool Workshop::scan_key(std::uint32_t index, std::string_view json, std::string&
 
 DocumentView Workshop::text(const json::Node* uuid) {
   if (tree_.root().canonical) return {tree_.root().raw};
+  if (uuid && added_) return with(*added_);
   scratch_.clear();
   std::size_t at = canonical_.write(scratch_, tree_, tree_.root(), uuid);
   return {scratch_, uuid ? static_cast<std::uint32_t>(at + 1) : 0};
+}
+
+DocumentView Workshop::with(const Added& added) {
+  const json::Node& object = tree_[added.object];
+  std::string_view text = tree_.root().raw;
+  std::uint32_t next = tree_[added.node].end;
+  bool last = next == object.end;
+  const char* place = last ? object.raw.data() + object.raw.size() - 1 : tree_[next].key.data() - 1;
+  auto at = static_cast<std::size_t>(place - text.data());
+  scratch_.assign(text.substr(0, at));
+  if (last && object.count > 1) scratch_ += ',';
+  std::size_t uuid = scratch_.size() + added.member->find(uuid_placeholder);
+  scratch_ += *added.member;
+  if (!last) scratch_ += ',';
+  scratch_ += text.substr(at);
+  return {scratch_, static_cast<std::uint32_t>(uuid)};
 }
 
 std::optional<Fold> Workshop::fold_parsed(std::uint32_t binding, std::string_view left,

@@ -7,7 +7,8 @@
 
 namespace sluice::runtime {
 
-// Of a document the kinds, names and nesting of its values, without the values.
+// Of a document the kinds, names and nesting of its values, without the values. Those it meets are parsed
+// with the same json::Layouts, if with any.
 class Structure {
  public:
   void remember(const json::Tree& tree);
@@ -20,6 +21,7 @@ class Structure {
   };
   std::vector<Place> places_;
   std::string names_;  // one after the other
+  std::uint64_t layout_ = 0;
 };
 
 }  // namespace sluice::runtime
