@@ -113,6 +113,7 @@ Task<> print_validated(Context& context, InspectOptions options) {
     std::unique_ptr<protocol::Capture> connector =
         make_capture(context, def.endpoint, connector_options(options));
     runtime::BuiltCapture built = co_await prepare(catalog, def, *connector, store, Purpose::check);
+    context.log.info("valid", kv("capture", name), kv("bindings", built.spec.bindings.size()));
     print(without_secrets(std::move(built.spec)));
   }
   for (const auto& [name, def] : catalog.materializations) {
@@ -121,6 +122,7 @@ Task<> print_validated(Context& context, InspectOptions options) {
         make_materialize(context, def.endpoint, connector_options(options));
     runtime::BuiltMaterialization built =
         co_await prepare(context, catalog, def, *connector, store, Purpose::check);
+    context.log.info("valid", kv("materialization", name), kv("bindings", built.spec.bindings.size()));
     print(without_secrets(std::move(built.spec)));
   }
 }

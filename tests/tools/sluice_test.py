@@ -363,6 +363,8 @@ class Inspecting(SluiceTest):
         before = self.state()
         specs = [json.loads(line) for line in self.validate().splitlines()]
         self.assertEqual([s["name"] for s in specs], ["acme/source", "acme/sink"])
+        for task in ('capture="acme/source"', 'materialization="acme/sink"'):
+            self.assertIn(f"valid {task} bindings=1", self.stderr)
         self.sink["bindings"][0]["backfill"] = 1
         self.assertIn("orders.v1", self.validate())
         self.assertEqual(self.state(), before)
