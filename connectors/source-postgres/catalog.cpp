@@ -200,6 +200,13 @@ std::string describe(const pg::TypeCatalog& types, const Column& column, bool ca
   return out + "(source type: " + (column.nullable ? "" : "non-nullable ") + type_text(types, column) + ")";
 }
 
+std::vector<cdc::TableName> table_names(const pg::Rows& rows) {
+  std::vector<cdc::TableName> names;
+  for (std::size_t i = 0; i < rows.size(); ++i) names.push_back({rows.text(i, 0), rows.text(i, 1)});
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
 }  // namespace
 
 const Column* Table::find(std::string_view column) const {
@@ -266,11 +273,23 @@ Task<std::vector<cdc::TableName>> list_tables(pg::Connection& db, bool as_partit
     sql += " AND n.nspname = ANY($1::text[])";
     parameters.emplace_back(text_array(schemas));
   }
-  pg::Rows rows = co_await db.query(std::move(sql), std::move(parameters));
-  std::vector<cdc::TableName> names;
-  for (std::size_t i = 0; i < rows.size(); ++i) names.push_back({rows.text(i, 0), rows.text(i, 1)});
-  std::sort(names.begin(), names.end());
-  co_return names;
+  co_return table_names(co_await db.query(std::move(sql), std::move(parameters)));
+}
+
+Task<std::vector<cdc::TableName>> list_roots_published_by_leaf(pg::Connection& db,
+                                                               const std::string& publication) {
+  // The inheritance of a partition leads up to its root, over any number of levels.
+  std::string sql =
+      "WITH RECURSIVE above AS (SELECT c.oid FROM pg_catalog.pg_publication_tables t "
+      "JOIN pg_catalog.pg_namespace n ON n.nspname = t.schemaname "
+      "JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = t.tablename "
+      "WHERE t.pubname = $1 AND c.relispartition "
+      "UNION SELECT i.inhparent FROM above JOIN pg_catalog.pg_inherits i ON i.inhrelid = above.oid) "
+      "SELECT n.nspname, c.relname FROM above JOIN pg_catalog.pg_class c ON c.oid = above.oid "
+      "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE NOT c.relispartition";
+  Parameters parameters;
+  parameters.emplace_back(publication);
+  co_return table_names(co_await db.query(std::move(sql), std::move(parameters)));
 }
 
 Task<std::vector<Table>> load_tables(pg::Connection& db, const Publication& publication,

@@ -67,6 +67,10 @@ Task<Publication> load_publication(pg::Connection& db, std::string name);
 Task<std::vector<cdc::TableName>> list_tables(pg::Connection& db, bool as_partitions,
                                               std::vector<std::string> schemas);
 
+// The partitioned tables whose partitions are published under their own names.
+Task<std::vector<cdc::TableName>> list_roots_published_by_leaf(pg::Connection& db,
+                                                               const std::string& publication);
+
 // The details of those of `names` that exist, sorted by name. Any relation that has columns is found; callers
 // look at its kind.
 Task<std::vector<Table>> load_tables(pg::Connection& db, const Publication& publication,

@@ -3,21 +3,22 @@
 #include <algorithm>
 
 #include "sluice/base/error.hpp"
+#include "sluice/base/text.hpp"
 #include "sluice/cdc/resource.hpp"
 #include "sluice/json/write.hpp"
 
 namespace sluice::source_postgres {
 namespace {
 
-// Steps 2 to 6 of capture-postgres §2.2, as far as names alone decide.
-bool wanted(const Settings& settings, const Publication& publication, const cdc::TableName& name) {
+// Steps 2 to 6 of capture-postgres §2.2, as far as names alone decide; whether it is published is another
+// question.
+bool wanted(const Settings& settings, const cdc::TableName& name) {
   const auto& excluded = settings.config.filters.exclude_schemas;
   if (std::find(excluded.begin(), excluded.end(), name.schema) != excluded.end()) return false;
   if (!settings.patterns.empty() && std::none_of(settings.patterns.begin(), settings.patterns.end(),
                                                  [&](const cdc::TablePattern& p) { return p.matches(name); }))
     return false;
   if (name == settings.watermarks) return false;
-  if (!settings.discovers_unpublished() && !publication.tables.contains(name)) return false;
   return name.table != "flow_materializations_v2" && name.table != "flow_checkpoints_v1";
 }
 
@@ -42,6 +43,28 @@ protocol::capture::DiscoveredBinding binding(const Settings& settings, const pg:
   return out;
 }
 
+// Nothing else says so before their rows are missed.
+Task<> warn_of_roots_left_out(const Log& log, pg::Connection& db, const Settings& settings,
+                              const Publication& publication) {
+  if (publication.via_root || settings.config.advanced.as_partitions || settings.discovers_unpublished())
+    co_return;
+  std::vector<cdc::TableName> roots =
+      co_await list_roots_published_by_leaf(db, settings.config.advanced.publication);
+  std::vector<std::string> schemas = settings.included_schemas(), names;
+  for (const cdc::TableName& root : roots) {
+    bool included =
+        schemas.empty() || std::find(schemas.begin(), schemas.end(), root.schema) != schemas.end();
+    if (included && wanted(settings, root)) names.push_back(root.text());
+  }
+  if (names.empty()) co_return;
+  log.warn(
+      "partitioned tables are published under the names of their partitions and left out",
+      kv("tables", text::join(names, ", ")),
+      kv("remedy", "run ALTER PUBLICATION " + pg::quote_identifier(settings.config.advanced.publication) +
+                       " SET (publish_via_partition_root = true), or set "
+                       "/advanced/capture_as_partitions to capture the partitions"));
+}
+
 }  // namespace
 
 Task<std::unique_ptr<pg::Connection>> connect(Context& context, const Settings& settings) {
@@ -56,7 +79,11 @@ Task<protocol::capture::Discovered> discover(Context& context, const Settings& s
   Publication publication = co_await load_publication(*db, settings.config.advanced.publication);
   std::vector<cdc::TableName> names =
       co_await list_tables(*db, settings.config.advanced.as_partitions, settings.included_schemas());
-  std::erase_if(names, [&](const cdc::TableName& name) { return !wanted(settings, publication, name); });
+  std::erase_if(names, [&](const cdc::TableName& name) {
+    bool published = settings.discovers_unpublished() || publication.tables.contains(name);
+    return !published || !wanted(settings, name);
+  });
+  co_await warn_of_roots_left_out(context.log, *db, settings, publication);
   std::vector<Table> tables = co_await load_tables(*db, publication, names);
   // A table with this column is the destination of a materialization.
   std::erase_if(tables, [](const Table& table) { return table.find("flow_published_at") != nullptr; });

@@ -121,6 +121,29 @@ TEST_F(Source, UnpublishedTablesAppearOnDemand) {
   EXPECT_EQ(sql("SELECT count(*) FROM pg_publication_tables WHERE pubname = 'one'").text(0, 0), "3");
 }
 
+TEST_F(Source, PartitionedTablesThatAreLeftOutAreNamed) {
+  sql("CREATE TABLE test.t (id int PRIMARY KEY) PARTITION BY RANGE (id);"
+      "CREATE TABLE test.t1 PARTITION OF test.t FOR VALUES FROM (0) TO (100) PARTITION BY RANGE (id);"
+      "CREATE TABLE test.t11 PARTITION OF test.t1 FOR VALUES FROM (0) TO (10);"
+      "CREATE TABLE test.unpublished (id int PRIMARY KEY) PARTITION BY RANGE (id);"
+      "CREATE TABLE test.unpublished1 PARTITION OF test.unpublished FOR VALUES FROM (0) TO (100);"
+      "CREATE TABLE test.plain (id int PRIMARY KEY);"
+      "CREATE PUBLICATION leaves FOR TABLE test.t, test.plain, public.flow_watermarks");
+  const char warning[] = "published under the names of their partitions and left out";
+  EXPECT_EQ(names(discover()), "test/plain test/t test/unpublished");
+  Members leaves{{"publicationName", "\"leaves\""}, {"capture_as_partitions", "true"}};
+  EXPECT_EQ(names(discover(leaves)), "test/plain test/t11");
+  leaves["capture_as_partitions"] = "false";
+  EXPECT_EQ(logged().find(warning), std::string::npos);
+  EXPECT_EQ(names(discover(leaves)), "test/plain");
+  std::size_t at = logged().find(warning);
+  ASSERT_NE(at, std::string::npos);
+  EXPECT_NE(logged().find("\"test.t\"", at), std::string::npos) << logged();
+  EXPECT_NE(logged().find("ALTER PUBLICATION \\\"leaves\\\" SET (publish_via_partition_root = true)", at),
+            std::string::npos)
+      << logged();
+}
+
 TEST_F(Source, TablesThatMayNotBeReadAreDiscoveredButNotValid) {
   sql("CREATE TABLE test.t (id int PRIMARY KEY); REVOKE pg_read_all_data FROM flow_capture; GRANT USAGE ON "
       "SCHEMA test, "
