@@ -26,9 +26,9 @@ std::uint32_t distance(const char* from, const char* to) { return static_cast<st
 
 }  // namespace
 
-std::uint64_t Layouts::read(std::string_view text, std::vector<Node>& nodes) {
-  if (text.size() > most_text_bytes) return 0;
-  if (pause_ > 0 && --pause_ > 0) return 0;
+bool Layouts::read(std::string_view text, std::vector<Node>& nodes) {
+  if (text.size() > most_text_bytes) return false;
+  if (pause_ > 0 && --pause_ > 0) return false;
   for (std::size_t i = 0; i < layouts_.size(); ++i) {
     std::size_t at = (recent_ + i) % layouts_.size();
     if (!layouts_[at].read(text, nodes)) continue;
@@ -36,10 +36,10 @@ std::uint64_t Layouts::read(std::string_view text, std::vector<Node>& nodes) {
     ++matches_;
     credit_ = std::min(credit_ + 1, most_credit);
     if (credit_ == most_credit) next_pause_ = shortest_pause;
-    return layouts_[at].number;
+    return true;
   }
   spend(cost_of_trying);
-  return 0;
+  return false;
 }
 
 void Layouts::spend(int cost) {
@@ -50,12 +50,12 @@ void Layouts::spend(int cost) {
   next_pause_ = std::min(2 * next_pause_, longest_pause);
 }
 
-std::uint64_t Layouts::remember(std::string_view text, const std::vector<Node>& nodes) {
-  if (pause_ > 0 || text.size() > most_text_bytes || nodes.size() > most_nodes) return 0;
-  if (text.find('\\') != text.npos) return 0;  // names would need decoding, and containers are not canonical
+void Layouts::remember(std::string_view text, const std::vector<Node>& nodes) {
+  if (pause_ > 0 || text.size() > most_text_bytes || nodes.size() > most_nodes) return;
+  if (text.find('\\') != text.npos) return;  // names would need decoding, and containers are not canonical
   spend(cost_of_remembering);
-  Layout layout(++remembered_, text, nodes);
-  if (layout.between.size() > most_between_bytes) return 0;
+  Layout layout(text, nodes);
+  if (layout.between.size() > most_between_bytes) return;
   if (layouts_.size() < most_layouts) {
     recent_ = layouts_.size();
     layouts_.push_back(std::move(layout));
@@ -63,11 +63,9 @@ std::uint64_t Layouts::remember(std::string_view text, const std::vector<Node>& 
     recent_ = (recent_ + 1) % most_layouts;
     layouts_[recent_] = std::move(layout);
   }
-  return layouts_[recent_].number;
 }
 
-Layouts::Layout::Layout(std::uint64_t n, std::string_view text, const std::vector<Node>& parsed)
-    : number(n), nodes(parsed) {
+Layouts::Layout::Layout(std::string_view text, const std::vector<Node>& parsed) : nodes(parsed) {
   const char* from = text.data();  // the end of the last scalar
   std::size_t first = 0;           // the first node behind it
   auto add = [&](const char* to) {

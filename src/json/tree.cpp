@@ -26,13 +26,6 @@ namespace ondemand = simdjson::ondemand;
 // A document above this size does not leave its buffers behind for the small ones that follow.
 constexpr std::size_t kept_bytes = 4_MiB;
 
-// A number that stands for both.
-constexpr std::uint64_t mix(std::uint64_t a, std::uint64_t b) {
-  constexpr std::uint64_t odd = 0x9e3779b97f4a7c15;
-  a = (a ^ (b + odd)) * odd;
-  return a ^ a >> 32;
-}
-
 constexpr bool is_space(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
 
 // Thrown inside this file only, while the position is known by its token.
@@ -267,17 +260,16 @@ Tree& Tree::operator=(Tree&&) noexcept = default;
 void Tree::parse(std::string_view text, Layouts& layouts) {
   make_small_for(text);
   inserted_bytes_ = 0;
-  layout_ = layouts.read(text, nodes_);
-  if (layout_ != 0) return;
+  if (layouts.read(text, nodes_)) return;
   parse(text);
-  layout_ = layouts.remember(text, nodes_);
+  layouts.remember(text, nodes_);
 }
 
 void Tree::parse(std::string_view text) {
   make_small_for(text);
   if (!impl_) impl_ = std::make_unique<Impl>();
   nodes_.clear();
-  inserted_bytes_ = layout_ = 0;
+  inserted_bytes_ = 0;
   if (text.empty()) fail(text, 0, "");
   if (std::size_t need = text.size() + simdjson::SIMDJSON_PADDING; impl_->padded.size() < need) {
     std::size_t size = std::bit_ceil(std::max<std::size_t>(need, 4_KiB));
@@ -333,12 +325,10 @@ std::uint32_t Tree::insert(std::uint32_t parent, std::string_view key, Kind kind
   if (kind == Kind::string) node.text = raw.substr(1, raw.size() - 2);
   nodes_.insert(nodes_.begin() + at, node);
   inserted_bytes_ += key.size() + raw.size() + 4;
-  if (layout_ != 0) layout_ = mix(mix(layout_, at), std::hash<std::string_view>()(key));
   return at;
 }
 
 void Tree::erase(std::uint32_t at) {
-  layout_ = 0;
   std::uint32_t end = nodes_[at].end, removed = end - at;
   std::uint32_t parent = at - 1;
   while (nodes_[parent].end < end) --parent;

@@ -368,6 +368,7 @@ Task<bool> Connection::Impl::more(Clock::TimePoint deadline) {
 
 Task<> Connection::Impl::rest(Clock::TimePoint time) {
   SLUICE_CHECK(phase == Phase::copy_both || rows_ended);
+  if (broken) throw lost();  // libpq has closed the socket
   {
     Socket::Quiet quiet(socket);
     co_await context.clock.sleep_until(time);

@@ -7,7 +7,6 @@ namespace sluice::runtime {
 void Structure::remember(const json::Tree& tree) {
   places_.clear();
   names_.clear();
-  layout_ = tree.layout();
   for (std::uint32_t i = 0; i < tree.size(); ++i) {
     const json::Node& node = tree[i];
     places_.push_back({node.end, static_cast<std::uint32_t>(node.key.size()), node.kind});
@@ -17,13 +16,11 @@ void Structure::remember(const json::Tree& tree) {
 
 bool Structure::is_of(const json::Tree& tree) const {
   if (tree.size() != places_.size()) return false;
-  bool names_known = layout_ != 0 && tree.layout() == layout_;
   const char* name = names_.data();
   for (std::uint32_t i = 0; i < tree.size(); ++i) {
     const json::Node& node = tree[i];
     const Place& place = places_[i];
     if (node.kind != place.kind || node.end != place.end) return false;
-    if (names_known) continue;
     if (!text::same(node.key, {name, place.name_size})) return false;
     name += place.name_size;
   }

@@ -7,8 +7,7 @@
 
 namespace sluice::runtime {
 
-// Of a document the kinds, names and nesting of its values, without the values. Those it meets are parsed
-// with the same json::Layouts, if with any.
+// Of a document the kinds, names and nesting of its values, without the values.
 class Structure {
  public:
   void remember(const json::Tree& tree);
@@ -21,7 +20,6 @@ class Structure {
   };
   std::vector<Place> places_;
   std::string names_;  // one after the other
-  std::uint64_t layout_ = 0;
 };
 
 }  // namespace sluice::runtime

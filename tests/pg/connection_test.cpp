@@ -861,6 +861,31 @@ TEST_F(Pg, TheEndOfTheStreamIsSaidOfWhoWaits) {
   });
 }
 
+TEST_F(Pg, TheEndOfTheStreamIsSaidOfWhoRests) {
+  run([&](Context& context) -> Task<> {
+    ConnectOptions options = database().tcp_options();
+    Ends ends = co_await start_streaming(context, options);
+    Connection& stream = *ends.stream;
+    co_await ends.sql->run("SELECT pg_terminate_backend(" + std::to_string(stream.backend_pid()) + ")");
+    std::optional<Error> error;
+    try {
+      for (;;) {
+        co_await stream.rest_until(context.clock.now() + 5ms);
+        while (stream.poll_copy()) {
+        }
+        co_await stream.more_until(context.clock.now());
+      }
+    } catch (const Error& e) {
+      error = e;
+    }
+    require(error.has_value());
+    EXPECT_EQ(error->kind(), Error::Kind::transient);
+    EXPECT_EQ(error->sqlstate(), "57P01") << error->what();
+    require(stream.broken());
+    EXPECT_THROW(co_await stream.rest_until(context.clock.now()), Error);
+  });
+}
+
 // Text.
 
 TEST(PgText, Quotes) {

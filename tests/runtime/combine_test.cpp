@@ -453,6 +453,24 @@ TEST(Redaction, HashesAndBlocks) {
   }
 }
 
+// However alike they are: the same kinds in the same places, and a placeholder put in elsewhere.
+TEST(Redaction, TellsDocumentsOfOtherNamesApart) {
+  std::vector<CombineBinding> bindings;
+  bindings.push_back(binding(
+      R"({"properties":{"_meta":{"properties":{"a":{"type":"string","redact":{"strategy":"sha256"}}}}}})",
+      Mode::full));
+  bindings[0].placeholder = true;
+  Combiner c(bindings, ample);
+  for (const char* document : {R"({"id":1})", R"({"_meta":{"op":"c","v":"secret"},"id":1})",
+                               R"({"_meta":{"a":"secret","op":"c"},"id":1})"}) {
+    c.add(0, document);
+    Lines lines = drain(c);
+    ASSERT_EQ(lines.size(), 1u);
+    bool names_it = std::string_view(document).find("\"a\"") != std::string_view::npos;
+    EXPECT_EQ(lines[0].find("\"a\":\"sha256:") != std::string::npos, names_it) << lines[0];
+  }
+}
+
 TEST(Redaction, HashesEveryTypeByItsBytes) {
   auto hashed = [](std::string_view value) {
     std::string out = redacted(private_data, ample, {fmt::format(R"({{"id":1,"s":{}}})", value)}).at(0);

@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "sluice/base/error.hpp"
-#include "sluice/json/layouts.hpp"
 
 namespace sluice::runtime {
 namespace {
@@ -350,35 +349,6 @@ TEST(Validator, FindsTheSameWhateverItMetBefore) {
     }
   }
   EXPECT_GT(valid, 1'000);
-}
-
-// Names are not compared again where the layout says them.
-TEST(Validator, TakesNamesFromTheLayout) {
-  Schema schema = Schema::compile(R"({"required":["a"],"properties":{"a":{"type":["integer","string"]},
-      "b":{"properties":{"u":{"const":1}}}}})");
-  Validator validator(schema);
-  json::Layouts layouts;
-  json::Tree tree;
-  auto structure = [&](std::string_view text, std::string_view added) {
-    tree.parse(text, layouts);
-    if (!added.empty())
-      tree.insert(tree.index(*tree.find(tree.root(), "b")), added, json::Kind::null, "null");
-    const Outcome& outcome = validator.validate(tree);
-    EXPECT_EQ(outcome.valid(), Validator(schema).validate(tree).valid()) << text;
-    return outcome.structure();
-  };
-  std::uint64_t first = structure(R"({"a":1,"b":{}})", "");
-  EXPECT_NE(first, 0u);
-  EXPECT_EQ(structure(R"({"a":2,"b":{}})", ""), first);
-  EXPECT_NE(structure(R"({"a":"","b":{}})", ""), first);
-  EXPECT_EQ(structure(R"({"a":null,"b":{}})", ""), 0u);  // not valid
-  EXPECT_EQ(structure(R"({"a":3,"b":{}})", "u"), 0u);
-  std::uint64_t with_v = structure(R"({"a":3,"b":{}})", "v");
-  EXPECT_NE(with_v, 0u);
-  EXPECT_EQ(structure(R"({"a":4,"b":{}})", "v"), with_v);
-  EXPECT_EQ(structure(R"({"a":4,"b":{}})", "u"), 0u);
-  EXPECT_NE(structure(R"({"a":4,"b":{}})", "w"), with_v);
-  EXPECT_EQ(structure(R"({"a":5,"b":{}})", ""), first);
 }
 
 TEST(Validator, TellsDocumentsOfOneStructureByOneNumber) {

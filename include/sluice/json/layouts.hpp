@@ -16,21 +16,16 @@ namespace sluice::json {
 // of a layout that is remembered, it tries none for up to some thousand.
 class Layouts {
  public:
-  Layouts() = default;
-  Layouts(Layouts&&) = default;
-  Layouts& operator=(Layouts&&) = default;
-  Layouts(const Layouts&) = delete;
   // How many texts were of a remembered layout.
   std::uint64_t matches() const { return matches_; }
 
  private:
   friend class Tree;
-  // Lays out the nodes as a parse of `text` does. Returns the number of the layout; 0 if it is
-  // not known or the text has to be parsed, for an escape or an error: `nodes` are unspecified then.
-  std::uint64_t read(std::string_view text, std::vector<Node>& nodes);
-  // Takes over the layout of `text`, which read() could not read, from its nodes. Returns its number, or 0 if
-  // it is not remembered.
-  std::uint64_t remember(std::string_view text, const std::vector<Node>& nodes);
+  // Lays out the nodes as a parse of `text` does. False if its layout is not known or it has to be parsed,
+  // for an escape or an error; `nodes` are unspecified then.
+  bool read(std::string_view text, std::vector<Node>& nodes);
+  // Takes over the layout of `text`, which read() could not read, from its nodes.
+  void remember(std::string_view text, const std::vector<Node>& nodes);
   void spend(int cost);
 
   // Where the views of a node begin, counted from the end of the scalar before it or the start of the text.
@@ -45,10 +40,9 @@ class Layouts {
     std::uint32_t container, leaf, offset;
   };
   struct Layout {
-    Layout(std::uint64_t number, std::string_view text, const std::vector<Node>& parsed);
+    Layout(std::string_view text, const std::vector<Node>& parsed);
     bool read(std::string_view text, std::vector<Node>& into) const;
 
-    std::uint64_t number;
     std::string between;      // the text without the scalars
     std::size_t tail = 0;     // bytes of it behind the last scalar
     std::vector<Node> nodes;  // only the sizes of their views count; null stands for any scalar
@@ -61,9 +55,8 @@ class Layouts {
   std::vector<Layout> layouts_;
   std::size_t recent_ = 0;  // the one that was met last
   std::uint64_t matches_ = 0;
-  std::uint64_t remembered_ = 0;  // so far, which numbers them
-  int credit_ = most_credit;      // each text that is known gains one
-  int pause_ = 0;                 // texts until something is tried again
+  int credit_ = most_credit;  // each text that is known gains one
+  int pause_ = 0;             // texts until something is tried again
   int next_pause_ = shortest_pause;
 };
 

@@ -97,10 +97,6 @@ class Tree {
   std::uint32_t insert(std::uint32_t parent, std::string_view key, Kind kind, std::string_view raw);
   // Removes a value that is not the root, with the same effect on references and raw texts.
   void erase(std::uint32_t node);
-  // Trees that were parsed with the same Layouts and say the same number have the same names and nesting,
-  // insertions included; the kinds of their scalars may differ. 0 says nothing: the layout was not
-  // remembered, or erase() has changed it.
-  std::uint64_t layout() const { return layout_; }
   // Bytes of canonical text that insert() added since parse().
   std::size_t inserted_bytes() const { return inserted_bytes_; }
 
@@ -112,7 +108,6 @@ class Tree {
   std::unique_ptr<Impl> impl_;  // the parser and its buffers
   std::vector<Node> nodes_;
   std::vector<char> decoded_;  // contents of strings that hold escapes
-  std::uint64_t layout_ = 0;
   std::size_t inserted_bytes_ = 0;
 };
 

@@ -80,7 +80,7 @@ class Validator {
   Validator& operator=(Validator&&) noexcept;
 
   const Schema& schema() const;
-  // The outcome is valid until the next call. Trees that are parsed with Layouts come from the same ones.
+  // The outcome is valid until the next call.
   const Outcome& validate(const json::Tree& tree);
   // Why the document is not valid, as the "basic" output of JSON schema: an array of objects with
   // keywordLocation, instanceLocation and error, cut after 20. `[]` for a valid document.
