@@ -391,7 +391,7 @@ Task<pg::Lsn> Session::fence() {
 bool Session::reached(const Goal& goal, Clock::TimePoint now) const {
   if (changes_.in_transaction()) return false;
   if (goal.fence) return safe_ >= *goal.fence || (stop_ && goal.report);
-  return stop_ || read_again_ || now >= goal.until;
+  return stop_ || read_again_ || hurried_ || now >= goal.until;
 }
 
 // Reads the stream until the goal is reached. With `report` whatever was read is part of a checkpoint then;
@@ -422,6 +422,7 @@ Task<> Session::stream_until(Clock::TimePoint end) {
   Goal goal;
   goal.until = end;
   co_await relay(goal);
+  hurried_ = false;
   if (safe_ > output_.reported()) co_await checkpoint();
 }
 
@@ -429,7 +430,10 @@ Task<> Session::stream_until(Clock::TimePoint end) {
 bool Session::take(const Stream::Frame& frame, const Goal& goal) {
   if (const auto* keepalive = std::get_if<pg::Keepalive>(&frame)) {
     // All that was committed before this position has been sent; within a transaction it says nothing.
-    if (!changes_.in_transaction()) safe_ = std::max(safe_, keepalive->wal_end);
+    if (changes_.in_transaction()) return false;
+    safe_ = std::max(safe_, keepalive->wal_end);
+    // It may be waiting for us to confirm this, before it shuts down.
+    hurried_ = keepalive->reply_requested && safe_ > output_.reported();
     return false;
   }
   event_ = changes_.apply(std::get<pg::XLogData>(frame), output_.batch());

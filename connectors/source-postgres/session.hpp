@@ -93,6 +93,7 @@ class Session {
 
   bool asynchronous_commits_ = false;
   bool read_again_ = false;     // a table is to be read, although the stream was to be followed
+  bool hurried_ = false;        // the server asks how far we are, as one that shuts down does
   bool stop_ = false;           // the runtime asked for the end
   bool interruptible_ = false;  // and may have it at this moment
   bool closed_ = false;

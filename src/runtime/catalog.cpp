@@ -26,8 +26,14 @@ namespace fs = std::filesystem;
 std::string read_file(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   if (!in) throw Error(Error::Kind::config, fmt::format("cannot read {}: {}", path, std::strerror(errno)));
+  if (fs::is_directory(path))
+    throw Error(Error::Kind::config, fmt::format("cannot read {}: it is a folder", path));
   return {std::istreambuf_iterator<char>(in), {}};
 }
+
+constexpr char name_rule[] = "Names are tokens of letters, digits, '-', '_' and '.', joined by '/'.";
+
+std::string wrong_name(const std::string& name) { return fmt::format("'{}' is not a valid name", name); }
 
 constexpr std::string_view kind_name(Kind kind) {
   constexpr std::string_view names[] = {"null", "a boolean", "a number", "a string", "a list", "an object"};
@@ -521,9 +527,7 @@ class Loader {
   void check_names() const {
     auto check = [](const auto& defs) {
       for (const auto& [name, def] : defs)
-        if (!valid_name(name))
-          fail(def.place, fmt::format("'{}' is not a valid name", name),
-               "Names are tokens of letters, digits, '-', '_' and '.', joined by '/'.");
+        if (!valid_name(name)) fail(def.place, wrong_name(name), name_rule);
     };
     check(catalog_.captures);
     check(catalog_.collections);
@@ -606,6 +610,10 @@ std::string Endpoint::wrapper_json() const {
   }
   writer.end_object();
   return out;
+}
+
+void check_name(const std::string& name) {
+  if (!valid_name(name)) throw Error(Error::Kind::config, wrong_name(name), name_rule);
 }
 
 Catalog load_catalog(const std::string& path, const LoadOptions& options) {

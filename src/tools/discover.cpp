@@ -17,7 +17,7 @@ namespace {
 std::string read_file(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   if (!in)
-    throw Error(Error::Kind::config, fmt::format("cannot read the configuration '{}'", path),
+    throw Error(Error::Kind::config, "cannot read the configuration",
                 "Give the path of a JSON file with --config.");
   return std::string((std::istreambuf_iterator<char>(in)), {});
 }
@@ -80,6 +80,7 @@ void add_options(CLI::App& command, DiscoverOptions& options) {
 }
 
 Task<> discover(Context& context, DiscoverOptions options) {
+  runtime::check_name(options.name);
   runtime::DiscoverInput input;
   input.capture = options.name;
   if (!options.catalog.empty()) {
@@ -108,6 +109,11 @@ Task<> discover(Context& context, DiscoverOptions options) {
   request.config_json = input.endpoint.config_json;
   request.name = input.capture;
   input.discovered = co_await connector->discover(std::move(request));
+  // Written all the same, it would take the place of a catalog that has bindings.
+  if (input.discovered.bindings.empty())
+    throw Error(Error::Kind::config, "nothing to capture was discovered, so no catalog is written",
+                "Make sure that there is something, that the configured user may see it, and that the "
+                "configuration does not limit what is looked at; warnings above may say more.");
   if (!options.sqlite.empty()) {
     runtime::DiscoverSink sink;
     sink.materialization = input.capture.substr(0, input.capture.rfind('/')) + "/sqlite";

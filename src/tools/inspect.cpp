@@ -101,6 +101,39 @@ Task<> print_spec(Context& context, InspectOptions options) {
   }
 }
 
+namespace {
+
+Task<> print_valid(Context& context, const InspectOptions& options, const runtime::Catalog& catalog,
+                   const runtime::CaptureDef& def, runtime::StateStore* store) {
+  std::unique_ptr<protocol::Capture> connector =
+      make_capture(context, def.endpoint, connector_options(options));
+  runtime::BuiltCapture built = co_await prepare(catalog, def, *connector, store, Purpose::check);
+  context.log.info("valid", kv("capture", def.name), kv("bindings", built.spec.bindings.size()));
+  print(without_secrets(std::move(built.spec)));
+}
+
+Task<> print_valid(Context& context, const InspectOptions& options, const runtime::Catalog& catalog,
+                   const runtime::MaterializationDef& def, runtime::StateStore* store) {
+  std::unique_ptr<protocol::Materialize> connector =
+      make_materialize(context, def.endpoint, connector_options(options));
+  runtime::BuiltMaterialization built =
+      co_await prepare(context, catalog, def, *connector, store, Purpose::check);
+  context.log.info("valid", kv("materialization", def.name), kv("bindings", built.spec.bindings.size()));
+  print(without_secrets(std::move(built.spec)));
+}
+
+// Says of which task an error is.
+Task<> named(const std::string& task, Task<> work) {
+  try {
+    co_await std::move(work);
+  } catch (Error& e) {
+    e.add(task);
+    throw;
+  }
+}
+
+}  // namespace
+
 Task<> print_validated(Context& context, InspectOptions options) {
   runtime::Catalog catalog = runtime::load_catalog(options.catalog, load_options(options.decrypt));
   require_named(options, catalog);
@@ -108,23 +141,12 @@ Task<> print_validated(Context& context, InspectOptions options) {
   std::optional<runtime::StateStore> state;
   if (std::filesystem::exists(StateFolder::database_of(options.state))) state.emplace(open_store(options));
   runtime::StateStore* store = state ? &*state : nullptr;
-  for (const auto& [name, def] : catalog.captures) {
-    if (!options.name.empty() && name != options.name) continue;
-    std::unique_ptr<protocol::Capture> connector =
-        make_capture(context, def.endpoint, connector_options(options));
-    runtime::BuiltCapture built = co_await prepare(catalog, def, *connector, store, Purpose::check);
-    context.log.info("valid", kv("capture", name), kv("bindings", built.spec.bindings.size()));
-    print(without_secrets(std::move(built.spec)));
-  }
-  for (const auto& [name, def] : catalog.materializations) {
-    if (!options.name.empty() && name != options.name) continue;
-    std::unique_ptr<protocol::Materialize> connector =
-        make_materialize(context, def.endpoint, connector_options(options));
-    runtime::BuiltMaterialization built =
-        co_await prepare(context, catalog, def, *connector, store, Purpose::check);
-    context.log.info("valid", kv("materialization", name), kv("bindings", built.spec.bindings.size()));
-    print(without_secrets(std::move(built.spec)));
-  }
+  for (const auto& [name, def] : catalog.captures)
+    if (options.name.empty() || name == options.name)
+      co_await named(name, print_valid(context, options, catalog, def, store));
+  for (const auto& [name, def] : catalog.materializations)
+    if (options.name.empty() || name == options.name)
+      co_await named(name, print_valid(context, options, catalog, def, store));
 }
 
 Task<> print_documents(Context&, InspectOptions options) {

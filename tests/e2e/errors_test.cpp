@@ -241,6 +241,31 @@ TEST_F(Errors, DeadServer) {
   expect_rows(p, 1000);
 }
 
+// It waits until its walsenders' peers have confirmed all that it has written, be that of their tables or
+// not.
+TEST_F(Errors, AServerThatShutsDownIsNotHeldUp) {
+  harness::Pipeline p = pipeline();
+  p.discover();
+  p.run_once(60s);
+  auto run = p.start(false);
+  harness::Client client(dsn());
+  while (client.scalar("SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'") != "1")
+    std::this_thread::sleep_for(20ms);
+  std::this_thread::sleep_for(1s);  // what it still has to say of its start
+  client.run("SELECT pg_logical_emit_message(false, 'of no interest', '')");
+  std::this_thread::sleep_for(300ms);
+  ASSERT_EQ(::kill(server_->postmaster(), SIGINT), 0);
+  for (int i = 0; i < 300 && server_->running(); ++i) std::this_thread::sleep_for(100ms);
+  EXPECT_FALSE(server_->running()) << "after half a minute";
+  server_->stop();
+  server_->start();
+  harness::Client(dsn()).run("INSERT INTO shop.pulse VALUES (1001, now())");
+  run->signal(SIGTERM);
+  EXPECT_EQ(run->wait(60s), 0) << p.tail_of_log(3000);
+  p.run_once(60s);
+  expect_rows(p, 1001);
+}
+
 TEST_F(Errors, SchemaViolationInADocument) {
   harness::Pipeline p = pipeline();
   p.discover();

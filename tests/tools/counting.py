@@ -46,7 +46,7 @@ for line in sys.stdin:
         time.sleep(request["config"].get("validate_s", 0))
         say(validated={"bindings": [{"resourcePath": [b["resourceConfig"]["name"]]} for b in request["bindings"]]})
     elif kind == "discover":
-        say(discovered={"bindings": [{
+        say(discovered={"bindings": [] if request["config"].get("empty") else [{
             "recommendedName": "orders", "resourceConfig": {"name": "orders"}, "resourcePath": ["orders"],
             "documentSchema": {"type": "object", "required": ["id"], "properties": {"id": {"type": "integer"}}},
             "key": ["/id"]}]})

@@ -347,6 +347,15 @@ class Output(SluiceTest):
         self.assertTrue(os.path.islink(self.path("link.yaml")))
         self.assertEqual(self.sluice("discover", catalog, "--output", "/dev/stdout"),
                          self.sluice("discover", catalog))
+        written = open(self.path("out.yaml")).read()
+        self.source["empty"] = True
+        self.sluice("discover", self.write_catalog(), "--output", "out.yaml", status=1)
+        self.assertIn("nothing to capture was discovered", self.stderr)
+        self.assertEqual(open(self.path("out.yaml")).read(), written)
+        self.sluice("discover", catalog, "--name", "a b", status=1)
+        self.assertIn("'a b' is not a valid name", self.stderr)
+        self.source["empty"] = False
+        catalog = self.write_catalog()
         self.sluice("discover", catalog, "--output", "none/out.yaml", status=1)
         self.assertIn("cannot write 'none/out.yaml': No such file or directory", self.stderr)
         self.assertEqual([f for f in os.listdir(self.folder) if f.startswith("out.yaml.")], [])
@@ -371,6 +380,11 @@ class Inspecting(SluiceTest):
         # Another state folder knows of nothing.
         self.sluice("validate", self.write_catalog(), "--state", "other", status=1)
         self.assertIn("already exists", self.stderr)
+
+    def test_validate_names_the_task_of_an_error(self):
+        self.run_once()
+        self.sluice("validate", self.write_catalog(), "--state", "other", status=1)
+        self.assertIn("error acme/sink: ", self.stderr)
 
     def test_validate_decides_on_a_backfill_without_recording_it(self):
         self.source = {"docs": 3, "extra": {"note": None}}

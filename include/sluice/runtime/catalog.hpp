@@ -156,6 +156,9 @@ struct LoadOptions {
   std::function<std::string(std::string_view text, const std::string& path)> decrypt;
 };
 
+// Throws Error{config} unless it may be the name of a task or a collection.
+void check_name(const std::string& name);
+
 // Reads `path`, all it imports and all they refer to, and checks what does not take a connector: names,
 // references between tasks and collections, schemas and keys. Throws Error{config} with file and line.
 Catalog load_catalog(const std::string& path, const LoadOptions& options = {});
