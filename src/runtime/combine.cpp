@@ -293,13 +293,11 @@ const json::Node* Workshop::insert_placeholder(std::uint32_t binding) {
     tree_.erase(tree_.index(*meta));
     return insert_placeholder(binding);
   }
-  while (const json::Node* uuid = meta ? tree_.find(*meta, "uuid") : nullptr) {
-    std::uint32_t at = tree_.index(*meta);
+  std::uint32_t object = meta ? tree_.index(*meta) : 0;
+  while (const json::Node* uuid = meta ? tree_.find(tree_[object], "uuid") : nullptr)
     tree_.erase(tree_.index(*uuid));
-    meta = &tree_[at];
-  }
   bool canonical = tree_.root().canonical;
-  std::uint32_t object = meta ? tree_.index(*meta) : tree_.insert(0, "_meta", json::Kind::object, "{}");
+  if (!meta) object = tree_.insert(0, "_meta", json::Kind::object, "{}");
   std::uint32_t at = tree_.insert(object, "uuid", json::Kind::string, placeholder_json);
   if (canonical) added_ = meta ? Added{object, at, &uuid_member} : Added{0, object, &meta_member};
   return &tree_[at];

@@ -839,50 +839,47 @@ TEST_F(Pg, WhatArrivesDuringARestIsThereAfterIt) {
 }
 
 // The server's own words come first: an administrator ends the walsender.
+Task<> expect_end(Context& context, Ends& ends, Idle pause) {
+  Connection& stream = *ends.stream;
+  co_await ends.sql->run("SELECT pg_terminate_backend(" + std::to_string(stream.backend_pid()) + ")");
+  std::optional<Error> error;
+  try {
+    for (;;) {
+      while (stream.poll_copy()) {
+      }
+      co_await pause(context, stream);
+    }
+  } catch (const Error& e) {
+    error = e;
+  }
+  require(error.has_value());
+  EXPECT_EQ(error->kind(), Error::Kind::transient);
+  EXPECT_EQ(error->sqlstate(), "57P01") << error->what();
+}
+
 TEST_F(Pg, TheEndOfTheStreamIsSaidOfWhoWaits) {
   run([&](Context& context) -> Task<> {
     ConnectOptions options = database().options();
     Ends ends = co_await start_streaming(context, options);
-    Connection& stream = *ends.stream;
-    co_await ends.sql->run("SELECT pg_terminate_backend(" + std::to_string(stream.backend_pid()) + ")");
-    std::optional<Error> error;
-    try {
-      for (;;) {
-        while (stream.poll_copy()) {
-        }
-        co_await stream.more_until(context.clock.now() + 1h);
-      }
-    } catch (const Error& e) {
-      error = e;
-    }
-    require(error.has_value());
-    EXPECT_EQ(error->kind(), Error::Kind::transient);
-    EXPECT_EQ(error->sqlstate(), "57P01") << error->what();
+    co_await expect_end(context, ends, &wait_long);
   });
+}
+
+// A rest takes in what has come, and the wait behind it says what is to be said of that.
+Task<> rest_and_look(Context& context, Connection& stream) {
+  co_await stream.rest_until(context.clock.now() + 5ms);
+  while (stream.poll_copy()) {
+  }
+  co_await stream.more_until(context.clock.now());
 }
 
 TEST_F(Pg, TheEndOfTheStreamIsSaidOfWhoRests) {
   run([&](Context& context) -> Task<> {
     ConnectOptions options = database().tcp_options();
     Ends ends = co_await start_streaming(context, options);
-    Connection& stream = *ends.stream;
-    co_await ends.sql->run("SELECT pg_terminate_backend(" + std::to_string(stream.backend_pid()) + ")");
-    std::optional<Error> error;
-    try {
-      for (;;) {
-        co_await stream.rest_until(context.clock.now() + 5ms);
-        while (stream.poll_copy()) {
-        }
-        co_await stream.more_until(context.clock.now());
-      }
-    } catch (const Error& e) {
-      error = e;
-    }
-    require(error.has_value());
-    EXPECT_EQ(error->kind(), Error::Kind::transient);
-    EXPECT_EQ(error->sqlstate(), "57P01") << error->what();
-    require(stream.broken());
-    EXPECT_THROW(co_await stream.rest_until(context.clock.now()), Error);
+    co_await expect_end(context, ends, &rest_and_look);
+    require(ends.stream->broken());
+    EXPECT_THROW(co_await ends.stream->rest_until(context.clock.now()), Error);
   });
 }
 

@@ -53,30 +53,25 @@ TEST(PgSocket, HoldsLittleBackWhileQuiet) {
   });
 }
 
-TEST(PgSocket, TellsOfMuchWhileQuiet) {
-  sluice::testing::run([](Loop& loop) -> Task<> {
+void expect_told_while_quiet(void (*happens)(Ends&)) {
+  sluice::testing::run([&](Loop& loop) -> Task<> {
     Ends ends;
     Socket socket(loop.executor());
     socket.borrow(ends.near.get());
     Socket::Quiet quiet(socket);
-    ends.send(128_KiB);
+    happens(ends);
     SteadyClock clock;
     EXPECT_TRUE(co_await socket.wait(Socket::read, clock));
     socket.release();
   });
 }
 
+TEST(PgSocket, TellsOfMuchWhileQuiet) {
+  expect_told_while_quiet([](Ends& ends) { ends.send(128_KiB); });
+}
+
 TEST(PgSocket, TellsOfTheEndWhileQuiet) {
-  sluice::testing::run([](Loop& loop) -> Task<> {
-    Ends ends;
-    Socket socket(loop.executor());
-    socket.borrow(ends.near.get());
-    Socket::Quiet quiet(socket);
-    ends.far = Fd();
-    SteadyClock clock;
-    EXPECT_TRUE(co_await socket.wait(Socket::read, clock));
-    socket.release();
-  });
+  expect_told_while_quiet([](Ends& ends) { ends.far = Fd(); });
 }
 
 // Its socket is another's by then.
