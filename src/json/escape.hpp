@@ -4,6 +4,9 @@
 #include <cstdint>
 #include <cstring>
 #include <string_view>
+#ifdef __x86_64__
+#include <emmintrin.h>
+#endif
 
 namespace sluice::json {
 
@@ -21,9 +24,19 @@ inline constexpr auto escapes = [] {
   return table;
 }();
 
-// The first byte that needs an escape, or `end`. Eight bytes at a time: a byte b < n has its top bit set in
+// The first byte that needs an escape, or `end`. Many bytes at a time: a byte b < n has its top bit set in
 // (b - n) & ~b.
 inline const char* find_escape(const char* at, const char* end) {
+#ifdef __x86_64__
+  for (; end - at >= 16; at += 16) {
+    __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+    __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1f)), bytes);
+    __m128i quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"'));
+    __m128i backslash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
+    int found = _mm_movemask_epi8(_mm_or_si128(control, _mm_or_si128(quote, backslash)));
+    if (found != 0) return at + std::countr_zero(static_cast<unsigned>(found));
+  }
+#endif
   constexpr std::uint64_t ones = 0x0101010101010101, tops = 0x8080808080808080;
   auto less = [](std::uint64_t word, std::uint64_t n) { return (word - n * ones) & ~word; };
   for (; end - at >= 8; at += 8) {

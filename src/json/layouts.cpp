@@ -21,25 +21,25 @@ constexpr int cost_of_trying = 1, cost_of_remembering = 3;
 constexpr int longest_pause = 4096;
 
 bool is_scalar(const Node& node) { return node.kind != Kind::array && node.kind != Kind::object; }
-const char* end_of(const Node& node) { return node.raw.data() + node.raw.size(); }
 std::uint32_t distance(const char* from, const char* to) { return static_cast<std::uint32_t>(to - from); }
 
 }  // namespace
 
-bool Layouts::read(std::string_view text, std::vector<Node>& nodes) {
-  if (text.size() > most_text_bytes) return false;
-  if (pause_ > 0 && --pause_ > 0) return false;
+std::uint64_t Layouts::match(std::string_view text) {
+  if (text.size() > most_text_bytes) return 0;
+  if (pause_ > 0 && --pause_ > 0) return 0;
   for (std::size_t i = 0; i < layouts_.size(); ++i) {
-    std::size_t at = (recent_ + i) % layouts_.size();
-    if (!layouts_[at].read(text, nodes)) continue;
+    std::size_t at = recent_ + i < layouts_.size() ? recent_ + i : recent_ + i - layouts_.size();
+    if (!layouts_[at].match(text, scalars_.data())) continue;
+    text_ = text;
     recent_ = at;
     ++matches_;
     credit_ = std::min(credit_ + 1, most_credit);
     if (credit_ == most_credit) next_pause_ = shortest_pause;
-    return true;
+    return layouts_[at].number;
   }
   spend(cost_of_trying);
-  return false;
+  return 0;
 }
 
 void Layouts::spend(int cost) {
@@ -50,12 +50,14 @@ void Layouts::spend(int cost) {
   next_pause_ = std::min(2 * next_pause_, longest_pause);
 }
 
-void Layouts::remember(std::string_view text, const std::vector<Node>& nodes) {
-  if (pause_ > 0 || text.size() > most_text_bytes || nodes.size() > most_nodes) return;
+void Layouts::remember(std::string_view text, const Tree& parsed) {
+  if (pause_ > 0 || text.size() > most_text_bytes || parsed.size() > most_nodes) return;
   if (text.find('\\') != text.npos) return;  // names would need decoding, and containers are not canonical
   spend(cost_of_remembering);
-  Layout layout(text, nodes);
+  Layout layout(text, parsed);
   if (layout.between.size() > most_between_bytes) return;
+  layout.number = ++numbers_;
+  scalars_.resize(std::max(scalars_.size(), layout.gaps.size()));
   if (layouts_.size() < most_layouts) {
     recent_ = layouts_.size();
     layouts_.push_back(std::move(layout));
@@ -65,62 +67,79 @@ void Layouts::remember(std::string_view text, const std::vector<Node>& nodes) {
   }
 }
 
-Layouts::Layout::Layout(std::string_view text, const std::vector<Node>& parsed) : nodes(parsed) {
+Layouts::Anchor Layouts::anchor(const char* place) const {
+  Anchor anchor;
+  const char* from = text_.data();
+  for (const Node& scalar : scalars()) {
+    if (end_of(scalar) > place) break;
+    from = end_of(scalar);
+    ++anchor.scalar;
+  }
+  anchor.offset = distance(from, place);
+  return anchor;
+}
+
+Layouts::Layout::Layout(std::string_view text, const Tree& parsed) {
   const char* from = text.data();  // the end of the last scalar
-  std::size_t first = 0;           // the first node behind it
-  auto add = [&](const char* to) {
-    if (first < places.size()) places[first].between = distance(from, to);
-    between.append(from, to);
-  };
   places.reserve(parsed.size());
-  for (const Node& node : parsed) {
-    auto i = static_cast<std::uint32_t>(places.size());
+  nodes.reserve(parsed.size());
+  for (std::uint32_t i = 0; i < parsed.size(); ++i) {
+    const Node& node = parsed[i];
+    nodes.push_back(node);
     bool named = node.key.data() != nullptr;
-    places.push_back({.between = 0,
-                      .key = named ? distance(from, node.key.data()) : 0,
+    places.push_back({.key = named ? distance(from, node.key.data()) : 0,
                       .raw = distance(from, node.raw.data()),
                       .named = named});
     if (is_scalar(node)) {
-      add(node.raw.data());
+      gaps.push_back(distance(from, node.raw.data()));
+      between.append(from, node.raw.data());
       from = end_of(node);
-      first = places.size();
       nodes[i].kind = Kind::null;
       nodes[i].truth = false;
       nodes[i].text = {};
-    } else {
-      std::uint32_t last = node.end - 1;
-      if (last > i) closes.push_back({i, last, distance(end_of(parsed[last]), end_of(node))});
+    } else if (std::uint32_t last = node.end - 1; last > i) {
+      closes.push_back({i, last, distance(end_of(parsed[last]), end_of(node))});
     }
   }
-  const char* end = text.data() + text.size();
-  add(end);
-  tail = distance(from, end);
+  between.append(from, text.data() + text.size());
 }
 
-bool Layouts::Layout::read(std::string_view text, std::vector<Node>& into) const {
-  const char *from = text.data(), *end = from + text.size(), *expected = between.data();
-  into = nodes;
+bool Layouts::Layout::match(std::string_view text, Node* scalars) const {
+  const char *at = text.data(), *end = at + text.size();
+  const char *expected = between.data(), *expected_end = expected + between.size();
+  for (std::uint32_t gap : gaps) {
+    at = literal(at, end, {expected, gap});
+    if (!at) return false;
+    expected += gap;
+    at = scalar(*scalars++, at, end);
+    if (!at) return false;
+  }
+  return text::same({at, end}, {expected, expected_end}) && simdjson::validate_utf8(text.data(), text.size());
+}
+
+void Layouts::lay_out(std::vector<Node>& into) const {
+  const Layout& layout = layouts_[recent_];
+  into = layout.nodes;
+  const char* from = text_.data();
+  const Node* scalar = scalars_.data();
   Node* node = into.data();
-  for (const Place& place : places) {
-    if (place.between > 0) {
-      if (!literal(from, end, {expected, place.between})) return false;
-      expected += place.between;
-    }
+  for (const Place& place : layout.places) {
     if (place.named) node->key = {from + place.key, node->key.size()};
     if (is_scalar(*node)) {
-      from = scalar(*node, from + place.raw, end);
-      if (!from) return false;
+      node->kind = scalar->kind;
+      node->truth = scalar->truth;
+      node->text = scalar->text;
+      node->raw = scalar->raw;
+      from = end_of(*scalar++);
     } else {
       node->raw = {from + place.raw, node->raw.size()};
     }
     ++node;
   }
-  if (!text::same({from, end}, {between.data() + between.size() - tail, tail})) return false;
-  for (const Close& close : closes) {
+  for (const Close& close : layout.closes) {
     Node& container = into[close.container];
     container.raw = {container.raw.data(), end_of(into[close.leaf]) + close.offset};
   }
-  return simdjson::validate_utf8(text.data(), text.size());
 }
 
 }  // namespace sluice::json

@@ -18,6 +18,8 @@ inline const char* literal(const char* at, const char* end, std::string_view wor
 inline const char* scalar(Node& node, const char* at, const char* end) {
   const char* behind = nullptr;
   if (at == end) return nullptr;
+  node.truth = *at == 't';
+  node.text = {};
   switch (*at) {
     case '"':
       behind = find_escape(at + 1, end);
@@ -28,12 +30,10 @@ inline const char* scalar(Node& node, const char* at, const char* end) {
       break;
     case 't':
       node.kind = Kind::boolean;
-      node.truth = true;
       behind = literal(at, end, "true");
       break;
     case 'f':
       node.kind = Kind::boolean;
-      node.truth = false;
       behind = literal(at, end, "false");
       break;
     case 'n':

@@ -258,11 +258,15 @@ Tree::Tree(Tree&&) noexcept = default;
 Tree& Tree::operator=(Tree&&) noexcept = default;
 
 void Tree::parse(std::string_view text, Layouts& layouts) {
-  make_small_for(text);
-  inserted_bytes_ = 0;
-  if (layouts.read(text, nodes_)) return;
+  if (layouts.match(text) != 0) return lay_out(layouts);
   parse(text);
-  layouts.remember(text, nodes_);
+  layouts.remember(text, *this);
+}
+
+void Tree::lay_out(const Layouts& layouts) {
+  make_small_for(layouts.text_);
+  inserted_bytes_ = 0;
+  layouts.lay_out(nodes_);
 }
 
 void Tree::parse(std::string_view text) {

@@ -9,30 +9,18 @@
 
 #include "combine_run.hpp"
 #include "combine_table.hpp"
-#include "redact.hpp"
 #include "sluice/base/bytes.hpp"
 #include "sluice/base/error.hpp"
 #include "sluice/base/short_text.hpp"
 #include "sluice/base/text.hpp"
 #include "sluice/data/packed.hpp"
-#include "sluice/json/layouts.hpp"
-#include "sluice/json/locations.hpp"
-#include "sluice/json/write.hpp"
-#include "sluice/runtime/inference.hpp"
-#include "sluice/runtime/uuid.hpp"
+#include "workshop.hpp"
 
 namespace sluice::runtime {
 namespace {
 
 constexpr std::size_t most_document_bytes = 1_GiB;
-constexpr std::size_t shown_bytes = 4_KiB;  // of a document in an error
 constexpr std::size_t most_runs_at_once = 32;
-// Some tens of KiB each, of wide tables; where there are more bindings they share them.
-constexpr std::size_t most_layouts = 64;
-
-const std::string placeholder_json = '"' + std::string(uuid_placeholder) + '"';
-const std::string uuid_member = "\"uuid\":" + placeholder_json;
-const std::string meta_member = "\"_meta\":{" + uuid_member + '}';
 
 // The documents of the table in the order of its keys.
 class TableCursor {
@@ -126,304 +114,6 @@ class Merge {
   std::vector<std::size_t> heap_;
 };
 
-// A document under way, in a buffer of its own unless its views last.
-struct Held {
-  DocumentView document;
-  bool deleted = false;
-  std::string buffer;
-
-  void hold(const DocumentView& view, bool stable) {
-    document = view;
-    deleted = false;
-    if (stable) return;
-    buffer.assign(view.json);
-    document.json = buffer;
-  }
-};
-
-// The bindings and what parses, validates and folds their documents.
-class Workshop {
- public:
-  explicit Workshop(std::vector<CombineBinding> bindings) {
-    for (CombineBinding& binding : bindings) {
-      Validator validator(binding.schema);
-      std::optional<Validator> former;
-      if (binding.former) former.emplace(*binding.former);
-      json::Locations key(binding.key);
-      bindings_.push_back(
-          {std::move(binding), std::move(validator), std::move(former), std::move(key), {}, 0});
-    }
-    layouts_.resize(std::clamp<std::size_t>(bindings_.size(), 1, most_layouts));
-  }
-
-  std::size_t size() const { return bindings_.size(); }
-  const CombineBinding& operator[](std::uint32_t binding) const { return bindings_[binding].spec; }
-
-  // Parses and validates. Throws unless the document is valid.
-  const Outcome& check(std::uint32_t binding, std::string_view json) {
-    parse(binding, json);
-    return validate(binding);
-  }
-  void parse(std::uint32_t binding, std::string_view json);
-  const Outcome& validate(std::uint32_t binding);
-  const json::Tree& tree() const { return tree_; }
-  // Lets inference see the parsed document, which is valid.
-  void observe(std::uint32_t binding);
-
-  // Of the parsed document.
-  const json::Node* insert_placeholder(std::uint32_t binding);
-  void pack_key(std::uint32_t binding, std::string& out);
-  // Its canonical text, in the parsed text itself or in a buffer that the next fold or call overwrites.
-  DocumentView text(const json::Node* uuid);
-
-  // Is there nothing to do for a valid document that is not folded?
-  bool may_stay_unread(std::uint32_t index) const {
-    const CombineBinding& binding = bindings_[index].spec;
-    return !binding.placeholder && !binding.inference && !binding.schema.redacts();
-  }
-  // The key of a canonical document. False if the document has to be parsed.
-  bool scan_key(std::uint32_t binding, std::string_view json, std::string& out);
-
-  // Folds the parsed document, of which `annotations` are, into `left`. Nothing if they do not associate.
-  std::optional<Fold> fold_parsed(std::uint32_t binding, std::string_view left, const Outcome& annotations,
-                                  Mode mode, std::string& out);
-  // The same with a document of the table or a run. False if they do not associate.
-  bool fold(std::uint32_t binding, Held& left, const DocumentView& right, bool stable, Mode mode);
-  // Validates what was folded, and redacts.
-  void complete(std::uint32_t binding, Held& held);
-  // Redacts a document that leaves memory but is not complete.
-  void redact(std::uint32_t binding, Held& held);
-
- private:
-  struct Binding {
-    CombineBinding spec;
-    Validator validator;
-    std::optional<Validator> former;
-    json::Locations key;
-    std::optional<NameCheck> names;  // from the first document on
-    std::uint64_t known = 0;         // the structure of which `names` knew all names last
-  };
-  // A member that was put into an object of canonical text, and the text of it.
-  struct Added {
-    std::uint32_t object, node;
-    const std::string* member;
-  };
-  DocumentView with(const Added& added);
-  void pack_missing(const CombineBinding& spec, std::size_t location, std::string& out);
-  [[noreturn]] void fail_validation(Binding& binding);
-  void redact(Binding& binding, Held& held, const Outcome& outcome);
-  std::uint32_t find_placeholder(const Binding& binding, const Held& held);
-
-  std::vector<Binding> bindings_;
-  std::vector<json::Layouts> layouts_;  // of binding i at i modulo their number
-  Reducer reducer_;
-  json::Tree tree_, default_;
-  std::optional<Added> added_;  // to the parsed document, which was canonical
-  json::Canonical canonical_;
-  std::string scratch_;
-  std::uint64_t structure_ = 0;  // of the parsed document, by the validator of its binding; 0: unknown
-};
-
-void Workshop::parse(std::uint32_t binding, std::string_view json) {
-  added_.reset();
-  try {
-    tree_.parse(json, layouts_[binding % layouts_.size()]);
-  } catch (Error& e) {
-    e.add(bindings_[binding].spec.name + " document");
-    throw;
-  }
-}
-
-const Outcome& Workshop::validate(std::uint32_t index) {
-  Binding& binding = bindings_[index];
-  const Outcome* outcome = &binding.validator.validate(tree_);
-  structure_ = outcome->structure();
-  if (!outcome->valid() && binding.former) outcome = &binding.former->validate(tree_);
-  if (!outcome->valid()) fail_validation(binding);
-  return *outcome;
-}
-
-void Workshop::observe(std::uint32_t index) {
-  Binding& binding = bindings_[index];
-  Inference* inference = binding.spec.inference;
-  if (!inference || (structure_ != 0 && structure_ == binding.known)) return;
-  if (!binding.names) binding.names.emplace(inference->names());
-  if (binding.names->knows(tree_))
-    binding.known = structure_;
-  else
-    inference->widen(tree_);
-}
-
-// Takes the placeholder, which the source knows nothing of, out of a canonical document.
-void remove_placeholder(std::string& json) {
-  for (const std::string& member : {meta_member, uuid_member}) {
-    std::size_t at = json.find(member), end = at + member.size();
-    if (at == json.npos) continue;
-    if (json[end] == ',')
-      ++end;
-    else if (json[at - 1] == ',')
-      --at;
-    json.erase(at, end - at);
-    return;
-  }
-}
-
-void Workshop::fail_validation(Binding& binding) {
-  std::string json;
-  canonical_.write(json, tree_, tree_.root());
-  if (binding.spec.placeholder) remove_placeholder(json);
-  std::string_view cut = text::cut_utf8(json, shown_bytes);
-  throw Error(Error::Kind::config,
-              fmt::format("{} document failed validation against its schema: {}{}: {}", binding.spec.name,
-                          cut, cut.size() < json.size() ? "…" : "", binding.validator.explain(tree_)),
-              "If its source has changed, discover it again to have the schema take the change over.");
-}
-
-const json::Node* Workshop::insert_placeholder(std::uint32_t binding) {
-  if (tree_.root().kind != json::Kind::object)
-    throw Error(Error::Kind::config, fmt::format("{} document is no object: {}", bindings_[binding].spec.name,
-                                                 text::cut_utf8(tree_.root().raw, shown_bytes)));
-  const json::Node* meta = tree_.find(tree_.root(), "_meta");
-  if (meta && meta->kind != json::Kind::object && meta->kind != json::Kind::null)
-    throw Error(
-        Error::Kind::config,
-        fmt::format("{} document has a '_meta' that is no object, so it cannot hold the document's UUID: {}",
-                    bindings_[binding].spec.name, text::cut_utf8(meta->raw, shown_bytes)));
-  if (meta && meta->kind == json::Kind::null) {
-    tree_.erase(tree_.index(*meta));
-    return insert_placeholder(binding);
-  }
-  std::uint32_t object = meta ? tree_.index(*meta) : 0;
-  while (const json::Node* uuid = meta ? tree_.find(tree_[object], "uuid") : nullptr)
-    tree_.erase(tree_.index(*uuid));
-  bool canonical = tree_.root().canonical;
-  if (!meta) object = tree_.insert(0, "_meta", json::Kind::object, "{}");
-  std::uint32_t at = tree_.insert(object, "uuid", json::Kind::string, placeholder_json);
-  if (canonical) added_ = meta ? Added{object, at, &uuid_member} : Added{0, object, &meta_member};
-  return &tree_[at];
-}
-
-void Workshop::pack_key(std::uint32_t binding, std::string& out) {
-  const CombineBinding& spec = bindings_[binding].spec;
-  out.clear();
-  for (std::size_t i = 0; i < spec.key.size(); ++i) {
-    if (const json::Node* node = spec.key[i].find(tree_))
-      data::pack(out, tree_, node);
-    else
-      pack_missing(spec, i, out);
-  }
-}
-
-void Workshop::pack_missing(const CombineBinding& spec, std::size_t location, std::string& out) {
-  if (location >= spec.defaults.size() || spec.defaults[location].empty()) return data::pack_null(out);
-  default_.parse(spec.defaults[location]);
-  data::pack(out, default_, &default_.root());
-}
-
-bool Workshop::scan_key(std::uint32_t index, std::string_view json, std::string& out) {
-  Binding& binding = bindings_[index];
-  if (!binding.key.scan(json)) return false;
-  out.clear();
-  for (std::size_t i = 0; i < binding.key.size(); ++i) {
-    if (const json::Node* node = binding.key[i])
-      data::pack_canonical(out, *node);
-    else
-      pack_missing(binding.spec, i, out);
-  }
-  return true;
-}
-
-DocumentView Workshop::text(const json::Node* uuid) {
-  if (tree_.root().canonical) return {tree_.root().raw};
-  if (uuid && added_) return with(*added_);
-  scratch_.clear();
-  std::size_t at = canonical_.write(scratch_, tree_, tree_.root(), uuid);
-  return {scratch_, uuid ? static_cast<std::uint32_t>(at + 1) : 0};
-}
-
-DocumentView Workshop::with(const Added& added) {
-  const json::Node& object = tree_[added.object];
-  std::string_view text = tree_.root().raw;
-  std::uint32_t next = tree_[added.node].end;
-  bool last = next == object.end;
-  const char* place = last ? object.raw.data() + object.raw.size() - 1 : tree_[next].key.data() - 1;
-  auto at = static_cast<std::size_t>(place - text.data());
-  scratch_.assign(text.substr(0, at));
-  if (last && object.count > 1) scratch_ += ',';
-  std::size_t uuid = scratch_.size() + added.member->find(uuid_placeholder);
-  scratch_ += *added.member;
-  if (!last) scratch_ += ',';
-  scratch_ += text.substr(at);
-  return {scratch_, static_cast<std::uint32_t>(uuid)};
-}
-
-std::optional<Fold> Workshop::fold_parsed(std::uint32_t binding, std::string_view left,
-                                          const Outcome& annotations, Mode mode, std::string& out) {
-  out.clear();
-  try {
-    Fold fold = reducer_.reduce(&left, tree_, annotations, mode, out);
-    if (fold == Fold::not_associative) return {};
-    return fold;
-  } catch (Error& e) {
-    e.add("combining " + bindings_[binding].spec.name);
-    throw;
-  }
-}
-
-bool Workshop::fold(std::uint32_t binding, Held& left, const DocumentView& right, bool stable, Mode mode) {
-  auto front = static_cast<std::uint8_t>(left.document.bits & front_bit);
-  if (right.bits & replaces_bit) {
-    left.hold(right, stable);
-    left.document.bits |= front;
-    return true;
-  }
-  const Outcome& outcome = check(binding, right.json);
-  auto fold = fold_parsed(binding, left.document.json, outcome, mode, scratch_);
-  if (!fold) return false;
-  auto redact = static_cast<std::uint8_t>((left.document.bits | right.bits) & redact_bit);
-  left.buffer.swap(scratch_);
-  left.document = {left.buffer, 0, static_cast<std::uint8_t>(front | redact | reduced_bit)};
-  left.deleted = *fold == Fold::deleted;
-  return true;
-}
-
-void Workshop::complete(std::uint32_t index, Held& held) {
-  if (!(held.document.bits & (reduced_bit | redact_bit))) return;
-  Binding& binding = bindings_[index];
-  const Outcome& outcome = check(index, held.document.json);
-  if (outcome.redacts())
-    redact(binding, held, outcome);
-  else if (binding.spec.placeholder)
-    held.document.uuid_at = find_placeholder(binding, held);
-  observe(index);
-}
-
-void Workshop::redact(std::uint32_t index, Held& held) {
-  if (!(held.document.bits & redact_bit) || held.document.bits & front_bit) return;
-  redact(bindings_[index], held, check(index, held.document.json));
-}
-
-void Workshop::redact(Binding& binding, Held& held, const Outcome& outcome) {
-  scratch_.clear();
-  write_redacted(scratch_, tree_, outcome, binding.spec.salt);
-  held.buffer.swap(scratch_);
-  held.document.json = held.buffer;
-  tree_.parse(held.buffer);
-  structure_ = 0;
-  if (binding.spec.placeholder) held.document.uuid_at = find_placeholder(binding, held);
-}
-
-std::uint32_t Workshop::find_placeholder(const Binding& binding, const Held& held) {
-  const json::Node* meta = tree_.find(tree_.root(), "_meta");
-  const json::Node* uuid = meta ? tree_.find(*meta, "uuid") : nullptr;
-  if (!uuid || uuid->text != uuid_placeholder)
-    throw Error(Error::Kind::config,
-                fmt::format("{} document lost its '/_meta/uuid' by reduction or redaction: {}",
-                            binding.spec.name, text::cut_utf8(held.document.json, shown_bytes)),
-                "Annotate neither /_meta nor /_meta/uuid with a strategy that removes or changes strings.");
-  return static_cast<std::uint32_t>(uuid->text.data() - held.document.json.data());
-}
-
 // Folds the sorted documents of each key as far as the mode goes.
 class Grouping {
  public:
@@ -500,6 +190,8 @@ struct Combiner::Impl {
   void check(std::uint32_t binding, std::string_view json) const;
   std::string_view add(std::uint32_t binding, std::string_view json, bool front);
   std::string_view add_valid(std::uint32_t binding, std::string_view json);
+  bool add_by(Shortcut& shortcut, std::uint32_t binding);
+  void add_parsed(std::uint32_t binding, bool front);
   void add_to(CombineTable::Entry& entry, const Outcome& outcome, const json::Node* uuid);
   void spill();
   void merge_newest(std::size_t count);
@@ -530,21 +222,41 @@ void Combiner::Impl::check(std::uint32_t binding, std::string_view json) const {
 
 std::string_view Combiner::Impl::add(std::uint32_t binding, std::string_view json, bool front) {
   check(binding, json);
-  workshop.parse(binding, json);
+  Shortcut* shortcut = workshop.begin(binding, json);
+  if (front || !shortcut || !add_by(*shortcut, binding)) add_parsed(binding, front);
+  if (table.bytes() >= limit) spill();
+  return key;
+}
+
+// False for a document that has to be folded.
+bool Combiner::Impl::add_by(Shortcut& shortcut, std::uint32_t binding) {
+  workshop.pack_key(binding, shortcut, key);
+  CombineTable::Entry& entry = table.entry(binding, key);
+  bool first = entry.last == entry.first;
+  if (!first && !shortcut.replaces()) return false;
+  DocumentView document = workshop.text(binding, shortcut);
+  document.bits = shortcut.replaces() ? replaces_bit : 0;
+  if (first)
+    table.append(entry, document);
+  else
+    table.replace_last(entry, document);
+  return true;
+}
+
+void Combiner::Impl::add_parsed(std::uint32_t binding, bool front) {
+  workshop.parse(binding);
   const json::Node* uuid =
       workshop[binding].placeholder && !front ? workshop.insert_placeholder(binding) : nullptr;
   workshop.pack_key(binding, key);
   if (front) {
     DocumentView document = workshop.text(nullptr);
     document.bits = front_bit;
-    table.set_front(table.entry(binding, key), document);
-  } else {
-    const Outcome& outcome = workshop.validate(binding);
-    workshop.observe(binding);
-    add_to(table.entry(binding, key), outcome, uuid);
+    return table.set_front(table.entry(binding, key), document);
   }
-  if (table.bytes() >= limit) spill();
-  return key;
+  const Outcome& outcome = workshop.validate(binding);
+  workshop.observe(binding);
+  workshop.learn(binding, outcome);
+  add_to(table.entry(binding, key), outcome, uuid);
 }
 
 // What folds is validated then, which finds its annotations; a document that stays alone needs none.

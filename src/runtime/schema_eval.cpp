@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "check.hpp"
 #include "decimal.hpp"
 #include "schema_model.hpp"
 #include "sluice/base/text.hpp"
@@ -38,14 +39,6 @@ struct Undo {
   std::uint32_t node;
   const Reduction* reduction;
   Redaction redact;
-};
-
-// A rule that was applied to the value of a node, as opposed to its kind, its name or its place.
-struct Check {
-  enum class Of : std::uint8_t { type, constant, enumeration, number, string, unique } of;
-  bool holds;
-  std::uint32_t node;
-  const void* rule;
 };
 
 // A valid document's structure and the checks of values that decided about it. Another document of the same
@@ -89,10 +82,11 @@ class Evaluation {
       : b_(buffers), tree_(tree), reductions_(reductions), redacts_(redacts), record_(record) {}
 
   bool root(const Sub& sub) { return evaluate(sub, tree_.root(), 0, Marks()); }
-  // Do these come out as they did when they were recorded?
-  bool repeats(const std::vector<Check>& checks) {
+  // Do these come out as they did when they were recorded, with what `node` gives for their nodes?
+  template <class NodeOf>
+  bool repeats(const std::vector<Check>& checks, NodeOf node) {
     return std::all_of(checks.begin(), checks.end(),
-                       [&](const Check& check) { return repeat(check, tree_[check.node]) == check.holds; });
+                       [&](const Check& check) { return repeat(check, node(check.node)) == check.holds; });
   }
 
  private:
@@ -626,6 +620,7 @@ struct Validator::Impl {
     if (model.reduces) outcome.reductions_.assign(tree.size(), nullptr);
     if (model.redacts) outcome.redacts_.assign(tree.size(), Redaction::none);
     outcome.structure_ = 0;
+    outcome.checks_ = nullptr;
     return schema::Evaluation<explaining>(buffers, tree, outcome.reductions_, outcome.redacts_, into)
         .root(*model.root);
   }
@@ -637,10 +632,12 @@ struct Validator::Impl {
       const schema::Precedent& precedent = precedents[at];
       if (!precedent.structure.is_of(tree)) continue;
       if (!schema::Evaluation<false>(buffers, tree, outcome.reductions_, outcome.redacts_)
-               .repeats(precedent.checks))
+               .repeats(precedent.checks,
+                        [&](std::uint32_t node) -> const json::Node& { return tree[node]; }))
         continue;
       recent = at;
       misses = 0;
+      outcome.checks_ = &precedent.checks;
       if (outcome.structure_ == precedent.number) return true;
       outcome.reductions_ = precedent.reductions;
       outcome.redacts_ = precedent.redacts;
@@ -665,6 +662,7 @@ struct Validator::Impl {
     precedent.redacts = outcome.redacts_;
     precedent.any_redact = outcome.any_redact_;
     precedent.number = outcome.structure_ = ++structures;
+    outcome.checks_ = &precedent.checks;
   }
   void evaluate(const json::Tree& tree) {
     bool remembering = should_remember(tree);
@@ -686,6 +684,7 @@ struct Validator::Impl {
   std::uint64_t misses = 0;      // since then
   std::uint64_t structures = 0;  // remembered so far
   std::vector<schema::Check> record;
+  const json::Tree no_tree;  // of scalars that belong to none
 };
 
 Validator::Validator(Schema schema) : impl_(std::make_unique<Impl>(std::move(schema))) {}
@@ -704,6 +703,13 @@ const Outcome& Validator::validate(const json::Tree& tree) {
   impl_->buffers.items.clear();
   impl_->buffers.undo.clear();
   return impl_->outcome;
+}
+
+bool Validator::repeats(const std::vector<schema::Check>& checks, std::span<const json::Node> scalars) {
+  Impl& impl = *impl_;
+  return schema::Evaluation<false>(impl.buffers, impl.no_tree, impl.outcome.reductions_,
+                                   impl.outcome.redacts_)
+      .repeats(checks, [&](std::uint32_t node) -> const json::Node& { return scalars[node]; });
 }
 
 std::string Validator::explain(const json::Tree& tree) {

@@ -45,6 +45,8 @@ class Tree {
   void parse(std::string_view text);
   // The same result, cheaper if `text` is laid out like one of the last that came with these layouts.
   void parse(std::string_view text, Layouts& layouts);
+  // The same result for the text that was matched last.
+  void lay_out(const Layouts& matched);
 
   // For a tree that is kept as it is: gives back the memory that only parsing needs. References to nodes end.
   void settle();

@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,8 +14,9 @@
 namespace sluice::runtime {
 
 namespace schema {
+struct Check;
 struct Model;
-}
+}  // namespace schema
 
 // A compiled JSON schema of the dialect of runtime.md §3: 2019-09, `prefixItems` of 2020-12, asserted formats
 // and the annotations of collections. Immutable and cheap to copy; threads share it freely.
@@ -60,12 +62,16 @@ class Outcome {
   // The same number, of one validator, for documents whose values have the same kinds, names and nesting, as
   // far as it noticed; 0 if it did not.
   std::uint64_t structure() const { return structure_; }
+  // What was asked of the values of the document. Another one of the same structure, of which all of it comes
+  // out the same, has this outcome, too. Null if that is not known; lives until the next evaluation.
+  const std::vector<schema::Check>* checks() const { return checks_; }
 
  private:
   friend class Validator;
   bool valid_ = false;
   bool any_redact_ = false;
   std::uint64_t structure_ = 0;
+  const std::vector<schema::Check>* checks_ = nullptr;
   std::vector<const Reduction*> reductions_;
   std::vector<Redaction> redacts_;
 };
@@ -82,6 +88,8 @@ class Validator {
   const Schema& schema() const;
   // The outcome is valid until the next call.
   const Outcome& validate(const json::Tree& tree);
+  // Do checks of scalars come out as they did? Their nodes are indices into `scalars`, which need no tree.
+  bool repeats(const std::vector<schema::Check>& checks, std::span<const json::Node> scalars);
   // Why the document is not valid, as the "basic" output of JSON schema: an array of objects with
   // keywordLocation, instanceLocation and error, cut after 20. `[]` for a valid document.
   std::string explain(const json::Tree& tree);
