@@ -13,14 +13,70 @@ namespace sluice::json {
 namespace {
 
 constexpr std::size_t most_layouts = 4, most_nodes = 1000, most_between_bytes = 16_KiB;
-// Larger texts are parsed: beside their scalars the rest costs little.
-constexpr std::size_t most_text_bytes = 1_MiB;
-
 // In texts that are known, which save as much at least.
 constexpr int cost_of_trying = 1, cost_of_remembering = 3;
 constexpr int longest_pause = 4096;
 
 bool is_scalar(const Node& node) { return node.kind != Kind::array && node.kind != Kind::object; }
+// Goes over a text scalar by scalar.
+class Walk {
+ public:
+  explicit Walk(std::string_view text)
+      : at_(text.data()), end_(at_ + text.size()), wide_(text.size() < width ? at_ : end_ - width + 1) {}
+
+  // Do these `size` bytes follow, which lie in a buffer that goes on for another sixteen? Then they are
+  // behind.
+  bool skip(const char* expected, std::uint32_t size) {
+    for (; at_ < wide_; at_ += width, expected += width, size -= width) {
+      Sixteen::Set same = Sixteen(at_).same(Sixteen(expected));
+      if (size <= width) {
+        at_ += size;
+        return (~same & ((Sixteen::Set{1} << size) - 1)) == 0;
+      }
+      if (same != Sixteen::all) return false;
+    }
+    bool here = static_cast<std::size_t>(end_ - at_) >= size && text::same({at_, size}, {expected, size});
+    if (here) at_ += size;
+    return here;
+  }
+  bool take(Node& node) {
+    if (at_ == end_) return false;
+    if (*at_ == '"') return take_string(node);
+    at_ = scalar(node, at_, end_);
+    return at_;
+  }
+  std::string_view rest() const { return {at_, end_}; }
+
+ private:
+  static constexpr std::uint32_t width = Sixteen::size;
+
+  bool take_string(Node& node) {
+    const char* quote = at_ + 1;
+    Sixteen::Set found = 0;
+    for (; quote < wide_; quote += width)
+      if ((found = Sixteen(quote).escapes()) != 0) break;
+    quote = found != 0 ? quote + Sixteen::first(found) : find_escape(quote, end_);
+    if (quote == end_ || *quote != '"') return false;
+    node.kind = Kind::string;
+    node.truth = false;
+    node.text = {at_ + 1, quote};
+    node.raw = {at_, quote + 1};
+    at_ = quote + 1;
+    return true;
+  }
+
+  const char *at_, *end_;
+  const char* wide_;  // sixteen bytes can be read at what lies before
+};
+
+bool is_ascii(std::string_view text) {
+  constexpr std::size_t width = Sixteen::size;
+  if (text.size() < width) return false;
+  Sixteen::Set found = Sixteen(text.data() + text.size() - width).beyond_ascii();
+  for (; text.size() >= width; text.remove_prefix(width)) found |= Sixteen(text.data()).beyond_ascii();
+  return found == 0;
+}
+
 std::uint32_t distance(const char* from, const char* to) { return static_cast<std::uint32_t>(to - from); }
 
 }  // namespace
@@ -51,11 +107,12 @@ void Layouts::spend(int cost) {
 }
 
 void Layouts::remember(std::string_view text, const Tree& parsed) {
-  if (pause_ > 0 || text.size() > most_text_bytes || parsed.size() > most_nodes) return;
+  if (!remembers(text)) return;
   if (text.find('\\') != text.npos) return;  // names would need decoding, and containers are not canonical
   spend(cost_of_remembering);
+  if (parsed.size() > most_nodes) return;
   Layout layout(text, parsed);
-  if (layout.between.size() > most_between_bytes) return;
+  if (layout.between.size() > most_between_bytes + Sixteen::size) return;
   layout.number = ++numbers_;
   scalars_.resize(std::max(scalars_.size(), layout.gaps.size()));
   if (layouts_.size() < most_layouts) {
@@ -101,20 +158,19 @@ Layouts::Layout::Layout(std::string_view text, const Tree& parsed) {
       closes.push_back({i, last, distance(end_of(parsed[last]), end_of(node))});
     }
   }
-  between.append(from, text.data() + text.size());
+  tail = distance(from, text.data() + text.size());
+  between.append(from, tail).append(Sixteen::size, '\0');
 }
 
 bool Layouts::Layout::match(std::string_view text, Node* scalars) const {
-  const char *at = text.data(), *end = at + text.size();
-  const char *expected = between.data(), *expected_end = expected + between.size();
+  Walk walk(text);
+  const char* expected = between.data();
   for (std::uint32_t gap : gaps) {
-    at = literal(at, end, {expected, gap});
-    if (!at) return false;
+    if (!walk.skip(expected, gap) || !walk.take(*scalars++)) return false;
     expected += gap;
-    at = scalar(*scalars++, at, end);
-    if (!at) return false;
   }
-  return text::same({at, end}, {expected, expected_end}) && simdjson::validate_utf8(text.data(), text.size());
+  if (walk.rest() != std::string_view(expected, tail)) return false;
+  return is_ascii(text) || simdjson::validate_utf8(text.data(), text.size());
 }
 
 void Layouts::lay_out(std::vector<Node>& into) const {

@@ -27,6 +27,9 @@ Kind kind_at(char first) {
   }
 }
 
+// Layouts that are remembered.
+constexpr std::size_t most_known = 4;
+
 // Is this the name, with the quote behind it?
 bool stands(std::string_view name, const char* at, const char* end) {
   return static_cast<std::size_t>(end - at) > name.size() && at[name.size()] == '"' &&
@@ -66,6 +69,76 @@ bool Locations::scan(std::string_view text) {
   return scan_value(root_, text.data(), text.data() + text.size()) != nullptr;
 }
 
+bool Locations::scan(std::string_view text, Layouts& layouts, Tree& tree) {
+  std::uint64_t layout = layouts.match(text);
+  const Known* at = layout == 0 ? nullptr : known(layout);
+  if (at) {
+    read(*at, layouts);
+    return true;
+  }
+  if (!scan(text)) return false;
+  if (layout != 0) {
+    learn(layout, layouts);
+  } else if (layouts.remembers(text)) {
+    tree.parse(text);
+    layouts.remember(text, tree);
+  }
+  return true;
+}
+
+const Locations::Known* Locations::known(std::uint64_t layout) const {
+  for (const Known& known : known_)
+    if (known.layout == layout) return &known;
+  return nullptr;
+}
+
+// From what scan() found in the text that was matched last.
+void Locations::learn(std::uint64_t layout, const Layouts& layouts) {
+  if (known_.size() < most_known) {
+    oldest_ = known_.size();
+    known_.emplace_back();
+  }
+  Known& to = known_[oldest_];
+  oldest_ = (oldest_ + 1) % most_known;
+  to.layout = layout;
+  to.spots.clear();
+  for (const Node* node : found_) to.spots.push_back(spot(node, layouts));
+}
+
+Locations::Spot Locations::spot(const Node* found, const Layouts& layouts) {
+  Spot spot;
+  if (!found) return spot;
+  const char *begin = found->raw.data(), *end = begin + found->raw.size();
+  spot.begin = layouts.anchor(begin);
+  spot.end = layouts.anchor(end);
+  if (found->kind == Kind::array || found->kind == Kind::object) {
+    spot.is = Spot::Is::container;
+  } else {
+    spot.is = Spot::Is::scalar;
+    spot.scalar = spot.end.scalar - 1;  // its end is where the place is
+  }
+  return spot;
+}
+
+void Locations::read(const Known& known, const Layouts& layouts) {
+  scanned_count_ = 0;
+  std::span<const Node> scalars = layouts.scalars();
+  for (std::size_t i = 0; i < found_.size(); ++i) {
+    const Spot& spot = known.spots[i];
+    switch (spot.is) {
+      case Spot::Is::missing:
+        found_[i] = nullptr;
+        break;
+      case Spot::Is::scalar:
+        found_[i] = &scalars[spot.scalar];
+        break;
+      case Spot::Is::container:
+        found_[i] = &scanned(layouts.place(spot.begin), layouts.place(spot.end));
+        break;
+    }
+  }
+}
+
 // Behind the value at `at`, of which locations are wanted; null if the document has to be parsed.
 const char* Locations::scan_value(const Place& place, const char* at, const char* end) {
   if (at == end) return nullptr;
@@ -74,13 +147,18 @@ const char* Locations::scan_value(const Place& place, const char* at, const char
   if (within && kind == Kind::array) return nullptr;
   const char* behind = within && kind == Kind::object ? scan_object(place, at, end) : value_end(at, end);
   if (!behind || place.locations.empty()) return behind;
-  Node& node = scanned_[scanned_count_++];
-  node.kind = kind;
-  node.truth = *at == 't';
-  node.raw = {at, static_cast<std::size_t>(behind - at)};
-  node.text = kind == Kind::string ? node.raw.substr(1, node.raw.size() - 2) : node.raw;
+  const Node& node = scanned(at, behind);
   for (std::size_t location : place.locations) found_[location] = &node;
   return behind;
+}
+
+const Node& Locations::scanned(const char* begin, const char* end) {
+  Node& node = scanned_[scanned_count_++];
+  node.kind = kind_at(*begin);
+  node.truth = *begin == 't';
+  node.raw = {begin, end};
+  node.text = node.kind == Kind::string ? node.raw.substr(1, node.raw.size() - 2) : node.raw;
+  return node;
 }
 
 // Both sides ascend by name. What follows the last location in the root is not looked at.

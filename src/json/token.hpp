@@ -1,24 +1,13 @@
 #pragma once
-#include <bit>
-#include <cstdint>
-
-#include "sluice/base/short_text.hpp"
+#include "sixteen.hpp"
 
 namespace sluice::json {
 
 constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-// Eight bytes at a time: the top bit of one is set below if it is less than '0' or more than '9', and so are
-// perhaps those of bytes above it.
 inline const char* skip_digits(const char* at, const char* end) {
-  if constexpr (std::endian::native == std::endian::little) {
-    constexpr std::uint64_t ones = 0x0101010101010101, tops = 0x8080808080808080;
-    for (; end - at >= 8; at += 8) {
-      auto word = text::load<std::uint64_t>(at);
-      std::uint64_t others = ((word - '0' * ones) | (word + (0x7f - '9') * ones) | word) & tops;
-      if (others) return at + std::countr_zero(others) / 8;
-    }
-  }
+  for (; end - at >= Sixteen::size; at += Sixteen::size)
+    if (Sixteen::Set others = ~Sixteen(at).digits() & Sixteen::all) return at + Sixteen::first(others);
   while (at != end && is_digit(*at)) ++at;
   return at;
 }

@@ -92,8 +92,10 @@ class Write {
     std::unique_ptr<CollectionLog::Transaction> turn;
     std::string acknowledgement;
   };
-  void stamp(char* placeholder, std::uint16_t flags, std::int64_t unix_nanoseconds) {
-    write_uuid({clock_.next(unix_nanoseconds), flags, producer_}, placeholder);
+  Uuid stamp(char* placeholder, std::uint16_t flags, std::int64_t unix_nanoseconds) {
+    Uuid uuid{clock_.next(unix_nanoseconds), flags, producer_};
+    write_uuid(uuid, placeholder);
+    return uuid;
   }
 
   Collected& from_;
@@ -130,10 +132,10 @@ void Write::commit(std::int64_t unix_nanoseconds) {
   for (Target& target : logs_) {
     auto at = locate_uuid(target.acknowledgement);
     SLUICE_CHECK(at);
-    stamp(target.acknowledgement.data() + *at, Uuid::ack_txn, unix_nanoseconds);
+    Uuid uuid = stamp(target.acknowledgement.data() + *at, Uuid::ack_txn, unix_nanoseconds);
     target.acknowledgement += '\n';
     checkpoint.ack_intents[target.log->collection()] = target.acknowledgement;
-    commit_.logs.push_back({target.log->collection(), target.turn->prepare(target.acknowledgement)});
+    commit_.logs.push_back({target.log->collection(), target.turn->prepare(target.acknowledgement, uuid)});
   }
   if (touches_logs()) commit_.put(keys::checkpoint, protocol::encode(checkpoint));
   if (touches_logs() || !commit_.entries.empty()) store_.commit(commit_);

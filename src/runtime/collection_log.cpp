@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 #include <highwayhash/c_bindings.h>
 
-#include <optional>
+#include <algorithm>
 
 #include "file.hpp"
 #include "sluice/async/cpu.hpp"
@@ -16,6 +16,7 @@ namespace {
 constexpr std::size_t write_bytes = 1_MiB;
 constexpr std::size_t kept_bytes = 4_MiB;  // a larger buffer is freed after use
 constexpr std::size_t longest_name = 255;  // of a file
+constexpr std::size_t most_known = 256;    // transactions: some KiB a log
 }  // namespace
 
 std::filesystem::path log_path(const std::filesystem::path& folder, std::string_view collection) {
@@ -92,6 +93,17 @@ void CollectionLog::schema_changed() {
   grown_.notify_all();
 }
 
+std::vector<KnownTransaction> CollectionLog::known_from(std::uint64_t offset) const {
+  auto before = [](const KnownTransaction& known, std::uint64_t at) { return known.begin < at; };
+  std::vector<KnownTransaction> following;
+  for (auto at = std::lower_bound(known_.begin(), known_.end(), offset, before); at != known_.end(); ++at) {
+    if (at->begin != offset) break;
+    following.push_back(*at);
+    offset = at->next;
+  }
+  return following;
+}
+
 CollectionLog::Transaction::Transaction(CollectionLog& log, const SchemaHash& write_schema)
     : log_(log), write_schema_(write_schema) {}
 
@@ -141,9 +153,10 @@ void CollectionLog::Transaction::pause() {
   log_.tail_->free_text();
 }
 
-LogPosition CollectionLog::Transaction::prepare(std::string acknowledgement) {
+LogPosition CollectionLog::Transaction::prepare(std::string acknowledgement, std::optional<Uuid> known) {
   Tail& tail = *log_.tail_;
   tail.clean = false;
+  known_ = known;
   reach(log_.faults_, "before log sync");
   tail.flush();
   tail.file->sync();
@@ -168,6 +181,10 @@ void CollectionLog::Transaction::publish() {
   // What stands before its documents and was not published is of a turn that failed.
   if (first_ != log_.published_ || write_schema_ != log_.valid_.schema) log_.valid_ = {write_schema_, first_};
   log_.published_ = log_.tail_->end;
+  if (known_) {
+    if (log_.known_.size() == most_known) log_.known_.pop_front();
+    log_.known_.push_back({first_, log_.tail_->position.length, log_.published_, *known_});
+  }
   log_.grown_.notify_all();
 }
 

@@ -378,6 +378,7 @@ std::string_view Combiner::add_valid(std::uint32_t binding, std::string_view jso
 void Combiner::finish() { impl_->finish(); }
 const Combined* Combiner::next() { return impl_->next(); }
 void Combiner::clear() { impl_->clear(); }
+json::Layouts& Combiner::layouts(std::uint32_t binding) { return impl_->workshop.layouts(binding); }
 bool Combiner::empty() const { return impl_->table.size() == 0 && impl_->runs.empty() && !impl_->draining; }
 std::size_t Combiner::bytes() const { return impl_->table.bytes(); }
 std::size_t Combiner::capacity() const { return impl_->limit; }

@@ -11,7 +11,6 @@
 #include "locate_uuid.hpp"
 #include "sluice/base/bytes.hpp"
 #include "sluice/base/error.hpp"
-#include "sluice/runtime/sequencer.hpp"
 
 namespace sluice::runtime {
 namespace {
@@ -129,11 +128,15 @@ LogReader::LogReader(const std::filesystem::path& file, const protocol::Checkpoi
 LogReader::LogReader(LogReader&&) noexcept = default;
 LogReader::~LogReader() = default;
 
-LogReader::Scan LogReader::scan(std::uint64_t limit) {
+LogReader::Scan LogReader::scan(std::uint64_t limit, std::span<const KnownTransaction> known) {
   SLUICE_CHECK(at_boundary());
   Impl& impl = *impl_;
   impl.limit = limit;
   std::uint64_t begin = impl.sequencer.resume_offset(), offset = begin;
+  for (const KnownTransaction& transaction : known) {
+    if (offset - begin >= window_bytes || transaction.next > limit || !impl.sequencer.add(transaction)) break;
+    offset = transaction.next;
+  }
   bool ended = false;
   while (offset - begin < (impl.sequencer.empty() ? piece_bytes : window_bytes)) {
     auto line = offset < limit ? impl.lines.at(offset, limit) : std::nullopt;

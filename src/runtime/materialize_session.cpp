@@ -102,9 +102,10 @@ struct Transaction {
 
 // On the pool: reads a piece of committed documents; the keys to load are added to `keys`.
 LogReader::Scan read_piece(Source* source, Transaction* transaction, Batch* keys, std::uint32_t binding,
-                           std::uint64_t limit, std::uint64_t valid_from, bool always_load) {
+                           std::uint64_t limit, const std::vector<KnownTransaction>& known,
+                           std::uint64_t valid_from, bool always_load) {
   LogReader::Scan scan = LogReader::Scan::found;
-  if (source->reader.at_boundary()) scan = source->reader.scan(limit);
+  if (source->reader.at_boundary()) scan = source->reader.scan(limit, known);
   for (std::size_t bytes = 0; scan == LogReader::Scan::found && bytes < piece_bytes;) {
     auto document = source->reader.next();
     if (!document) break;
@@ -149,7 +150,7 @@ StoreBatch drain_piece(Transaction* transaction, std::vector<std::unique_ptr<Sou
     if (!document) break;
     Source& source = *(*sources)[document->binding];
     values.clear();
-    source.values.read(document->json);
+    source.values.read(document->json, transaction->combiner->layouts(document->binding));
     source.values.pack(values);
     StoreBatch::Document store;
     store.binding = document->binding;
@@ -449,8 +450,10 @@ Task<> MaterializeSession::Impl::read(std::size_t binding, Writer<MaterializeInp
   std::uint64_t limit = limit_of(source);
   {
     Mutex::Guard guard = co_await combining.lock();
+    std::vector<KnownTransaction> known;
+    if (source.at_boundary) known = source.log.known_from(source.offset);
     scan = co_await on_cpu(context.cpu, read_piece, &source, transaction.get(), &keys,
-                           static_cast<std::uint32_t>(binding), limit,
+                           static_cast<std::uint32_t>(binding), limit, std::move(known),
                            source.log.valid_from(source.write_schema), opened->disable_load_optimization);
     crowded = is_crowded(*transaction);
   }

@@ -103,9 +103,9 @@ RowReader::RowReader(const protocol::CollectionSpec& collection, const std::vect
   values_ = json::Locations(locations);
 }
 
-void RowReader::read(std::string_view document) {
+void RowReader::read(std::string_view document, json::Layouts& layouts) {
   document_ = document;
-  if (!truncation_.active() && values_.scan(document)) return;
+  if (!truncation_.active() && values_.scan(document, layouts, tree_)) return;
   tree_.parse(document);
   values_.find(tree_);
   if (!truncation_.active()) return;

@@ -35,6 +35,17 @@ void Sequencer::add(const Uuid& uuid, std::uint64_t begin, std::uint64_t end) {
     outside(state, uuid, begin, end);
 }
 
+bool Sequencer::add(const KnownTransaction& transaction) {
+  const auto& [begin, end, next, uuid] = transaction;
+  if (begin != offset_) return false;
+  State& state = producers_[uuid.producer];
+  if (state.pending || uuid.clock <= state.last_ack) return false;
+  if (begin < end) ranges_.push_back({begin, end, uuid.producer, state.last_ack, uuid.clock, true});
+  state.last_ack = uuid.clock;
+  offset_ = next;
+  return true;
+}
+
 void Sequencer::pend(State& state, std::uint64_t clock, std::uint64_t begin, std::uint64_t end) {
   if (clock <= state.last_ack) return;
   if (!state.pending) {

@@ -206,7 +206,7 @@ void Workshop::pack_missing(const CombineBinding& spec, std::size_t location, st
 
 bool Workshop::scan_key(std::uint32_t index, std::string_view json, std::string& out) {
   Binding& binding = bindings_[index];
-  if (!binding.key.scan(json)) return false;
+  if (!binding.key.scan(json, layouts(index), tree_)) return false;
   out.clear();
   for (std::size_t i = 0; i < binding.key.size(); ++i) {
     if (const json::Node* node = binding.key[i])

@@ -41,6 +41,8 @@ class Workshop {
   std::size_t size() const { return bindings_.size(); }
   const CombineBinding& operator[](std::uint32_t binding) const { return bindings_[binding].spec; }
 
+  json::Layouts& layouts(std::uint32_t binding) { return layouts_[binding % layouts_.size()]; }
+
   // Takes a document up: what is below is about it. Its shortcut, if the document can go that way.
   Shortcut* begin(std::uint32_t binding, std::string_view json);
   // Of a document that goes by its shortcut.
@@ -93,7 +95,6 @@ class Workshop {
     int credit = most_credit;  // each document that takes one gains one; learning costs some
     unsigned missed = 0;       // documents that nothing was learned from for want of credit
   };
-  json::Layouts& layouts(std::uint32_t binding) { return layouts_[binding % layouts_.size()]; }
   Shortcut* find_shortcut(Binding& binding, const json::Layouts& layouts);
   // Parses and validates. Throws unless the document is valid.
   const Outcome& check(std::uint32_t binding, std::string_view json);

@@ -14,40 +14,85 @@ std::vector<Pointer> pointers(std::vector<std::string> texts) {
   return out;
 }
 
+// What was found beside what the pointers find in the tree of the document.
+void expect_found(const Locations& locations, const std::vector<Pointer>& wanted, const Tree& tree,
+                  bool in_tree) {
+  for (std::size_t l = 0; l < wanted.size(); ++l) {
+    const Node* expected = wanted[l].find(tree);
+    const Node* found = locations[l];
+    ASSERT_EQ(found != nullptr, expected != nullptr) << wanted[l].text() << " of " << tree.root().raw;
+    if (!found) continue;
+    EXPECT_EQ(found->raw, expected->raw);
+    EXPECT_EQ(found->kind, expected->kind);
+    EXPECT_EQ(found->truth, expected->truth);
+    bool has_text = found->kind == Kind::string || found->kind == Kind::number;
+    EXPECT_TRUE(!has_text || found->text == expected->text) << found->text;
+    EXPECT_TRUE(!in_tree || found == expected);
+  }
+}
+
+const std::vector<Pointer> many =
+    pointers({"", "/a", "/b/a", "/b", "/c/b/a", "/a/b", "/nowhere", "/c/c", "/a"});
+const std::vector<Pointer> few = pointers({"/b", "/a/c"});
+
 TEST(Locations, FindsInTheTextWhatPointersFindInTheTree) {
   RandomJson random(5);
-  std::vector<Pointer> wanted = pointers({"", "/a", "/b/a", "/b", "/c/b/a", "/a/b", "/nowhere", "/c/c"});
-  std::vector<Pointer> few = pointers({"/b", "/a/c"});
-  Locations all(wanted), some(few);
+  Locations all(many), some(few);
   Tree tree;
   int scanned = 0;
   for (int i = 0; i < 5'000; ++i) {
     std::string document = canonical(random.value(4, i % 2 == 0));
     tree.parse(document);
-    auto check = [&](Locations& locations, const std::vector<Pointer>& of, bool in_text) {
-      for (std::size_t l = 0; l < of.size(); ++l) {
-        const Node* expected = of[l].find(tree);
-        const Node* found = locations[l];
-        ASSERT_EQ(found != nullptr, expected != nullptr) << of[l].text() << " of " << document;
-        if (!found) continue;
-        EXPECT_EQ(found->raw, expected->raw);
-        EXPECT_EQ(found->kind, expected->kind);
-        EXPECT_EQ(found->truth, expected->truth);
-        bool has_text = found->kind == Kind::string || found->kind == Kind::number;
-        EXPECT_TRUE(!has_text || found->text == expected->text) << found->text;
-        EXPECT_TRUE(in_text || found == expected);
-      }
-    };
-    for (auto [locations, of] : {std::pair(&all, &wanted), std::pair(&some, &few)}) {
+    for (auto [locations, wanted] : {std::pair(&all, &many), std::pair(&some, &few)}) {
       if (locations->scan(document)) {
         ++scanned;
-        check(*locations, *of, true);
+        expect_found(*locations, *wanted, tree, false);
       }
       locations->find(tree);
-      check(*locations, *of, false);
+      expect_found(*locations, *wanted, tree, true);
     }
   }
   EXPECT_GT(scanned, 1'000);
+}
+
+TEST(Locations, FindsTheSameByLayout) {
+  RandomJson random(6);
+  Locations all(many), some(few);
+  Layouts layouts;
+  Tree tree, scratch;
+  for (int i = 0; i < 3'000; ++i) {
+    std::string document = canonical(random.value(4, i % 2 == 0));
+    for (int round = 0; round < 5; ++round) {
+      tree.parse(document);
+      std::vector<char> text(document.begin(), document.end());  // so that nothing may be read behind it
+      for (auto [locations, wanted] : {std::pair(&all, &many), std::pair(&some, &few)}) {
+        bool in_text = locations->scan(document);
+        bool by_layout = locations->scan({text.data(), text.size()}, layouts, scratch);
+        ASSERT_TRUE(by_layout || !in_text) << document;
+        if (by_layout) expect_found(*locations, *wanted, tree, false);
+      }
+      document = refill(tree, document, [&] { return plain_scalar(random); });
+    }
+  }
+  EXPECT_GT(layouts.matches(), 5'000u);
+}
+
+TEST(Locations, TeachesNoLayoutsInVain) {
+  std::string large = "[1";
+  for (int i = 0; i < 2'000; ++i) large += ",1";
+  large += "]";
+  Locations locations(pointers({""}));
+  Layouts layouts;
+  Tree scratch;
+  int parsed = 0;
+  for (int i = 0; i < 1'000; ++i) {
+    parsed += layouts.remembers(large);
+    EXPECT_TRUE(locations.scan(large, layouts, scratch));
+  }
+  EXPECT_LT(parsed, 50);
+  std::string huge = '"' + std::string(2'000'000, 'x') + '"';
+  EXPECT_FALSE(layouts.remembers(huge));
+  EXPECT_TRUE(locations.scan(huge, layouts, scratch));
 }
 
 TEST(Locations, LeavesToTheParserWhatATextDoesNotShow) {

@@ -120,4 +120,40 @@ class RandomJson {
   bool spaces_ = false;
 };
 
+// The text of the tree with `scalar()` in place of each of its scalars.
+template <class Scalar>
+std::string refill(const Tree& tree, std::string_view text, Scalar scalar) {
+  std::string out;
+  const char* from = text.data();
+  for (std::uint32_t i = 0; i < tree.size(); ++i) {
+    const Node& node = tree[i];
+    if (node.kind == Kind::array || node.kind == Kind::object) continue;
+    out.append(from, node.raw.data()) += scalar();
+    from = node.raw.data() + node.raw.size();
+  }
+  return out.append(from, text.data() + text.size());
+}
+
+// Without escapes.
+inline std::string plain_scalar(RandomJson& random) {
+  static constexpr std::string_view parts[] = {"a",    "key",      " ",
+                                               "/",    "{",        ",",
+                                               ":",    "\xc3\xa9", "\xf0\x9f\x98\x80",
+                                               "\x7f", "eight by", "sixteen and some"};
+  switch (random.below(6)) {
+    case 0:
+      return "null";
+    case 1:
+      return random.below(2) == 0 ? "true" : "false";
+    case 2:
+    case 3:
+      return random.number();
+    default: {
+      std::string out = "\"";
+      for (std::size_t n = random.below(6); n > 0; --n) out += parts[random.below(std::size(parts))];
+      return out + '"';
+    }
+  }
+}
+
 }  // namespace sluice::json

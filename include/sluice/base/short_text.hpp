@@ -4,8 +4,8 @@
 #include <cstring>
 #include <string_view>
 
-// For texts as short as names, keys and numbers are: a call of memcmp or memchr, of which the standard
-// library makes one for each character in find_first_of, is most of the cost there.
+// For texts as short as names, keys and numbers are: a call of memcmp or memchr, of which the standard library
+// makes one for each character in find_first_of, is most of the cost there.
 namespace sluice::text {
 
 template <class Word>
@@ -22,13 +22,7 @@ inline bool same(std::string_view a, std::string_view b) {
            load(a.data() + last, word) == load(b.data() + last, word);
   };
   if (a.size() != b.size()) return false;
-  if (a.size() > 32) return std::memcmp(a.data(), b.data(), a.size()) == 0;
-  if (a.size() > 16) {
-    auto eight = [&](std::size_t at) {
-      return load<std::uint64_t>(a.data() + at) == load<std::uint64_t>(b.data() + at);
-    };
-    return eight(0) && eight(8) && eight(a.size() - 16) && eight(a.size() - 8);
-  }
+  if (a.size() > 16) return std::memcmp(a.data(), b.data(), a.size()) == 0;
   if (a.size() >= 8) return ends(std::uint64_t());
   if (a.size() >= 4) return ends(std::uint32_t());
   if (a.size() >= 2) return ends(std::uint16_t());

@@ -37,7 +37,7 @@ class Layouts {
 
   // Takes over the layout of a text that was not matched from its parse, unless too few have been of late.
   void remember(std::string_view text, const Tree& parsed);
-  bool remembers() const { return pause_ == 0; }
+  bool remembers(std::string_view text) const { return pause_ == 0 && text.size() <= most_text_bytes; }
   // How many texts were of a remembered layout.
   std::uint64_t matches() const { return matches_; }
 
@@ -64,14 +64,17 @@ class Layouts {
     bool match(std::string_view text, Node* scalars) const;
 
     std::uint64_t number = 0;
-    std::string between;              // the text without the scalars
+    std::string between;              // the text without the scalars, padded
     std::vector<std::uint32_t> gaps;  // bytes of it before each scalar
+    std::uint32_t tail = 0;           // behind the last one
     std::vector<Node> nodes;          // only the sizes of their views count; null stands for any scalar
     std::vector<Place> places;
     std::vector<Close> closes;
   };
 
   static constexpr int most_credit = 16, shortest_pause = 64;
+  // Larger texts are parsed: beside their scalars the rest costs little.
+  static constexpr std::size_t most_text_bytes = 1 << 20;
 
   std::vector<Layout> layouts_;
   std::vector<Node> scalars_;

@@ -1,9 +1,11 @@
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "sluice/json/layouts.hpp"
 #include "sluice/json/pointer.hpp"
 #include "sluice/json/tree.hpp"
 
@@ -20,11 +22,13 @@ class Locations {
   // decoding and without looking back, as there are escapes or a location lies within an array: then the
   // document has to be parsed.
   bool scan(std::string_view document);
+  // The same through the layout of the document, if that is known; else the layouts learn it, with `tree`.
+  bool scan(std::string_view document, Layouts& layouts, Tree& tree);
   void find(const Tree& document);
 
   std::size_t size() const { return found_.size(); }
   // The value at a location, null if it is missing. What scan() found belongs to no tree: of a container
-  // there is the text, but no children.
+  // there is the text, but no children. What it found by a layout lives until the next match of these.
   const Node* operator[](std::size_t location) const { return found_[location]; }
 
  private:
@@ -34,6 +38,21 @@ class Locations {
     std::vector<std::size_t> locations;  // that end here
     std::vector<Place> children;
   };
+  // Where texts of a layout have the value at a location.
+  struct Spot {
+    enum class Is : std::uint8_t { missing, scalar, container } is = Is::missing;
+    std::uint32_t scalar = 0;  // its number
+    Layouts::Anchor begin, end;
+  };
+  struct Known {
+    std::uint64_t layout;
+    std::vector<Spot> spots;  // by location
+  };
+  const Known* known(std::uint64_t layout) const;
+  void learn(std::uint64_t layout, const Layouts& layouts);
+  static Spot spot(const Node* found, const Layouts& layouts);
+  void read(const Known& known, const Layouts& layouts);
+  const Node& scanned(const char* begin, const char* end);
   static void plant(Place& from, const std::vector<std::string>& tokens, std::size_t depth,
                     std::size_t location);
   const char* scan_value(const Place& place, const char* at, const char* end);
@@ -47,6 +66,8 @@ class Locations {
   std::vector<Node> scanned_;
   std::size_t scanned_count_ = 0;
   std::vector<const Node*> found_;
+  std::vector<Known> known_;  // of the last layouts
+  std::size_t oldest_ = 0;
 };
 
 }  // namespace sluice::json

@@ -1,7 +1,9 @@
 #pragma once
 #include <cstdint>
+#include <deque>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,6 +11,7 @@
 #include "sluice/async/event.hpp"
 #include "sluice/async/task.hpp"
 #include "sluice/runtime/faults.hpp"
+#include "sluice/runtime/sequencer.hpp"
 #include "sluice/runtime/state_store.hpp"
 
 namespace sluice {
@@ -55,6 +58,8 @@ class CollectionLog {
     return write_schema == valid_.schema && write_schema != SchemaHash() ? valid_.from : npos;
   }
   static constexpr std::uint64_t npos = ~std::uint64_t{0};
+  // Of the last transactions of this process, which are published, those that follow `offset` without a gap.
+  std::vector<KnownTransaction> known_from(std::uint64_t offset) const;
   // What is published from now on may need another schema, which the store has already.
   void schema_changed();
   // Notified when published() grows and when the schema changes.
@@ -79,6 +84,7 @@ class CollectionLog {
     SchemaHash schema;
     std::uint64_t from = 0;
   } valid_;  // of what is published
+  std::deque<KnownTransaction> known_;
   bool taken_ = false;
 };
 
@@ -100,8 +106,9 @@ class CollectionLog::Transaction {
   void written();
   // Other logs are written next: keeps no memory meanwhile.
   void pause();
-  // Everything appended is on the disk. The position is what the store must commit.
-  LogPosition prepare(std::string acknowledgement);
+  // Everything appended is on the disk. The position is what the store must commit. `known` is the UUID of
+  // the acknowledgement, of a writer that vouches for what KnownTransaction says.
+  LogPosition prepare(std::string acknowledgement, std::optional<Uuid> known = {});
   // After that commit: appends the acknowledgement line.
   void acknowledge();
 
@@ -112,6 +119,7 @@ class CollectionLog::Transaction {
   CollectionLog& log_;
   SchemaHash write_schema_;
   std::uint64_t first_ = 0;  // where its documents begin
+  std::optional<Uuid> known_;
 };
 
 }  // namespace sluice::runtime

@@ -12,6 +12,10 @@
 #include "sluice/runtime/reduce.hpp"
 #include "sluice/runtime/schema.hpp"
 
+namespace sluice::json {
+class Layouts;
+}
+
 namespace sluice::runtime {
 
 class Inference;
@@ -70,6 +74,9 @@ class Combiner {
   const Combined* next();
   // Drops all content.
   void clear();
+
+  // Of what was added for a binding, for its users: what leaves is laid out like it.
+  json::Layouts& layouts(std::uint32_t binding);
 
   bool empty() const;
   // In memory now, and what may be there before it is written to a run.

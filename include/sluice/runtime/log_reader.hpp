@@ -3,9 +3,11 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include "sluice/protocol/messages.hpp"
+#include "sluice/runtime/sequencer.hpp"
 
 namespace sluice::runtime {
 
@@ -24,8 +26,8 @@ class LogReader {
     none,   // nothing is committed between here and `limit`
   };
   // Looks on for whole transactions below `limit`: a few small ones or one large, a piece of the log a call.
-  // Legal when next() has given everything.
-  Scan scan(std::uint64_t limit);
+  // Legal when next() has given everything. The lines of transactions that are known are not looked at.
+  Scan scan(std::uint64_t limit, std::span<const KnownTransaction> known = {});
   // The next document of what scan() found; none when all were given. The view lives until the next call.
   std::optional<std::string_view> next();
   // Whether next() has given everything: a place where a transaction of a reader may end.

@@ -51,8 +51,8 @@ class RowReader {
   RowReader(const protocol::CollectionSpec& collection, const std::vector<std::string>& fields,
             const std::optional<protocol::SerPolicy>& policy);
 
-  // `document` is canonical and lives until the calls below are done.
-  void read(std::string_view document);
+  // `document` is canonical; it, and what the layouts matched last, live until the calls below are done.
+  void read(std::string_view document, json::Layouts& layouts);
   // Appends the tuple of the fields in their order.
   void pack(std::string& out);
   // The document as it is to be stored, until the next read().

@@ -19,6 +19,14 @@ struct CommittedRange {
   bool pure = false;
 };
 
+// What the writer of a transaction knows of it without a look at the log: documents of one producer in
+// [begin, end), with ascending clocks that are greater than those of the producer's former transactions, and
+// their acknowledgement in [end, next).
+struct KnownTransaction {
+  std::uint64_t begin = 0, end = 0, next = 0;
+  Uuid acknowledgement;
+};
+
 // Tells committed documents from pending, discarded and repeated ones (runtime.md §7.2). Sees the identity of
 // every line of a log once, in order, and does no I/O.
 class Sequencer {
@@ -29,6 +37,9 @@ class Sequencer {
 
   // The line [begin, end) of the log.
   void add(const Uuid& uuid, std::uint64_t begin, std::uint64_t end);
+  // The same for all lines of a transaction. False if it is not what comes next, or goes on with pending
+  // documents: its lines have to be added then.
+  bool add(const KnownTransaction& transaction);
   // What became readable since the last call, in the order of commitment.
   std::vector<CommittedRange> take() { return std::exchange(ranges_, {}); }
   bool empty() const { return ranges_.empty(); }
