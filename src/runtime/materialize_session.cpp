@@ -45,7 +45,8 @@ std::optional<std::string> get(StateStore* store, std::string task, std::string 
   return store->get(task, key);
 }
 
-// A binding of the session and where it is in its source. Used on the pool by one call at a time.
+// A binding of the session and where it is in its source. Used on the pool by one reading and one draining
+// call at a time.
 struct Source {
   Source(const protocol::MaterializationBinding& binding, CollectionLog& l, std::uint64_t epoch,
          const protocol::CheckpointSource& resume)
@@ -69,7 +70,7 @@ struct Source {
   std::uint64_t schema_epoch;
   LogReader reader;
   SourceFilter filter;
-  RowReader values;
+  RowReader values;         // of draining
   SchemaHash write_schema;  // documents that were valid for it can be read; none if that is not known
   bool delta, has_document;
   std::uint32_t priority;
@@ -79,6 +80,9 @@ struct Source {
   bool at_boundary = true;
   std::int64_t newest_unix_ns = 0;  // when what was read last was published
   std::string prev_max, next_max;
+  // As of the end of the last transaction that was closed.
+  std::uint64_t closed_offset = 0;
+  std::int64_t closed_unix_ns = 0;
 };
 
 // What one transaction gathers.
@@ -87,6 +91,8 @@ struct Transaction {
   void clear() {
     combiner->clear();
     loads.clear();
+    unsent.clear();
+    unsent_bytes = 0;
     stats.assign(stats.size(), {});
     documents = 0;
     drained = false;
@@ -94,6 +100,8 @@ struct Transaction {
   }
   std::unique_ptr<Combiner> combiner;
   KeySet loads;
+  std::vector<Batch> unsent;  // keys to load that were read ahead
+  std::size_t unsent_bytes = 0;
   std::vector<BindingStats> stats;
   std::uint64_t documents = 0;
   bool drained = false;  // the combiner has given everything
@@ -125,8 +133,8 @@ LogReader::Scan read_piece(Source* source, Transaction* transaction, Batch* keys
 
 bool is_crowded(const Transaction& transaction) {
   const Combiner& combiner = *transaction.combiner;
-  return combiner.bytes() + transaction.loads.size() * KeySet::bytes_per_key >= combiner.capacity() / 2 ||
-         combiner.spilled_bytes() > 0;
+  std::size_t keys = transaction.loads.size() * KeySet::bytes_per_key + transaction.unsent_bytes;
+  return combiner.bytes() + keys >= combiner.capacity() / 2 || combiner.spilled_bytes() > 0;
 }
 
 void add_loaded(Transaction* transaction, const Batch* documents) {
@@ -211,9 +219,13 @@ struct MaterializeSession::Impl {
   void forget_other_backfills();
   Task<> open_sources();
   Task<> replay();
+  Task<> send_unsent(Writer<MaterializeInput>& out);
   Task<> collect(Writer<MaterializeInput>& out);
-  Task<> read(std::size_t binding, Writer<MaterializeInput>& out);
+  Task<Batch> read(std::size_t binding);
   Task<> flush(Writer<MaterializeInput>& out);
+  void close();
+  Task<> read_ahead();
+  Task<> store_closed(Writer<MaterializeInput>& out);
   Task<> store_documents(Writer<MaterializeInput>& out);
   Task<> start_commit(Writer<MaterializeInput>& out);
   Task<> until(Phase left);
@@ -256,9 +268,12 @@ struct MaterializeSession::Impl {
   std::string state;                                                  // of the connector, as committed
   Clock::Duration min_transaction{}, max_transaction = default_max_transaction;
   std::vector<std::unique_ptr<Source>> sources;  // stay put while the pool uses them
-  std::unique_ptr<Transaction> transaction;
-  std::size_t last_read = 0;  // binding
-  bool crowded = false;       // the transaction holds about what memory allows
+  std::unique_ptr<Transaction> transaction;      // gathers
+  std::unique_ptr<Transaction> closed;           // is stored meanwhile, or empty
+  Checkpoint closing;                            // of it
+  bool committed = false;                        // it is
+  std::size_t last_read = 0;                     // binding
+  bool crowded = false;  // the transaction that gathers holds about what memory allows
   Checkpoint recovered;
   bool replaying = false;  // the first transaction repeats one that the endpoint may have committed
 };
@@ -407,14 +422,13 @@ Task<> MaterializeSession::Impl::transactions(Writer<MaterializeInput>& out) {
     materialize::Acknowledge acknowledge;
     acknowledge.state_patches_json = committed_update.patches();
     co_await send(out, std::move(acknowledge));
-    transaction->clear();
-    crowded = false;
+    co_await send_unsent(out);
     co_await collect(out);
     while (!acknowledged) co_await changed.wait();
     if (transaction->documents == 0) break;
     co_await flush(out);
-    co_await store_documents(out);
-    co_await start_commit(out);
+    close();
+    co_await all(store_closed(out), read_ahead());
   }
   ended = true;
   out.close();
@@ -427,7 +441,8 @@ Task<> MaterializeSession::Impl::collect(Writer<MaterializeInput>& out) {
     if (boundary && must_close()) co_return;
     std::optional<std::size_t> next = boundary ? next_source() : last_read;
     if (next && !(boundary && full())) {
-      co_await read(*next, out);
+      Batch keys = co_await read(*next);
+      if (!keys.empty()) co_await send(out, protocol::Loads(std::move(keys)));
       continue;
     }
     if (!next && replaying && transaction->documents == 0) {
@@ -443,7 +458,16 @@ Task<> MaterializeSession::Impl::collect(Writer<MaterializeInput>& out) {
   }
 }
 
-Task<> MaterializeSession::Impl::read(std::size_t binding, Writer<MaterializeInput>& out) {
+// Of the transaction that is now open, what was read before it was.
+Task<> MaterializeSession::Impl::send_unsent(Writer<MaterializeInput>& out) {
+  if (transaction->documents > 0) transaction->opened = context.clock.now();
+  for (Batch& keys : transaction->unsent) co_await send(out, protocol::Loads(std::move(keys)));
+  transaction->unsent.clear();
+  transaction->unsent_bytes = 0;
+}
+
+// Adds a piece to the transaction; the keys that are to be loaded for it.
+Task<Batch> MaterializeSession::Impl::read(std::size_t binding) {
   Source& source = *sources[binding];
   Batch keys;
   LogReader::Scan scan;
@@ -463,7 +487,7 @@ Task<> MaterializeSession::Impl::read(std::size_t binding, Writer<MaterializeInp
   last_read = binding;
   if (transaction->documents > 0 && transaction->opened == Clock::TimePoint())
     transaction->opened = context.clock.now();
-  if (!keys.empty()) co_await send(out, protocol::Loads(std::move(keys)));
+  co_return keys;
 }
 
 // Of those that have something to read the ones of the highest priority, in turn.
@@ -514,21 +538,56 @@ Task<> MaterializeSession::Impl::flush(Writer<MaterializeInput>& out) {
     change.put(keys::max_key(spec.bindings[i].state_key), source.next_max);
     source.prev_max = source.next_max;
   }
-  if (!opened->runtime_checkpoint) change.put(keys::hinted_checkpoint, protocol::encode(checkpoint()));
+  closing = checkpoint();
+  if (!opened->runtime_checkpoint) change.put(keys::hinted_checkpoint, protocol::encode(closing));
   if (!change.entries.empty()) co_await commit(context, store, std::move(change));
 }
 
+// The next transaction gathers from here on.
+void MaterializeSession::Impl::close() {
+  std::swap(transaction, closed);
+  crowded = committed = false;
+  for (auto& source : sources) {
+    source->closed_offset = source->offset;
+    source->closed_unix_ns = source->newest_unix_ns;
+  }
+}
+
+Task<> MaterializeSession::Impl::store_closed(Writer<MaterializeInput>& out) {
+  co_await store_documents(out);
+  co_await start_commit(out);
+  closed->clear();
+  committed = true;
+  changed.notify_all();
+}
+
+// Reads for the next transaction while this one is stored: as much as it may hold, whose keys are loaded
+// then.
+Task<> MaterializeSession::Impl::read_ahead() {
+  while (!committed) {
+    bool boundary = sources.empty() || sources[last_read]->at_boundary;
+    std::optional<std::size_t> next = boundary ? next_source() : last_read;
+    if (!next || full() || stopping) {
+      co_await changed.wait();
+      continue;
+    }
+    Batch keys = co_await read(*next);
+    if (keys.empty()) continue;
+    transaction->unsent_bytes += keys.bytes();
+    transaction->unsent.push_back(std::move(keys));
+  }
+}
+
 Task<> MaterializeSession::Impl::store_documents(Writer<MaterializeInput>& out) {
-  co_await on_cpu(context.cpu, finish_combining, transaction.get());
+  co_await on_cpu(context.cpu, finish_combining, closed.get());
   for (;;) {
-    StoreBatch batch = co_await on_cpu(context.cpu, drain_piece, transaction.get(), &sources);
+    StoreBatch batch = co_await on_cpu(context.cpu, drain_piece, closed.get(), &sources);
     if (batch.empty()) break;
     co_await send(out, std::move(batch));
   }
 }
 
 Task<> MaterializeSession::Impl::start_commit(Writer<MaterializeInput>& out) {
-  Checkpoint closing = checkpoint();
   StateCommit change(spec.name);
   change.put(keys::checkpoint, protocol::encode(closing));
   if (!opened->runtime_checkpoint) change.erase(keys::hinted_checkpoint);
@@ -559,13 +618,12 @@ void MaterializeSession::Impl::note() {
   ++progress.transactions;
   progress.behind_bytes = 0;
   for (std::size_t i = 0; i < sources.size(); ++i) {
-    progress.bindings[i] += transaction->stats[i];
-    progress.behind_bytes +=
-        sources[i]->log.published() - std::min(sources[i]->offset, sources[i]->log.published());
+    const Source& source = *sources[i];
+    progress.bindings[i] += closed->stats[i];
+    progress.behind_bytes += source.log.published() - std::min(source.closed_offset, source.log.published());
+    progress.newest_unix_ns = std::max(progress.newest_unix_ns, source.closed_unix_ns);
   }
-  for (const auto& source : sources)
-    progress.newest_unix_ns = std::max(progress.newest_unix_ns, source->newest_unix_ns);
-  progress.open_seconds += std::chrono::duration<double>(context.clock.now() - transaction->opened).count();
+  progress.open_seconds += std::chrono::duration<double>(context.clock.now() - closed->opened).count();
 }
 
 // ---- recovery ----
@@ -592,9 +650,13 @@ Task<> MaterializeSession::Impl::recover() {
     if (shard->min_txn_duration) min_transaction = duration_of(*shard->min_txn_duration);
     if (shard->max_txn_duration) max_transaction = duration_of(*shard->max_txn_duration);
   }
-  auto combiner =
-      std::make_unique<Combiner>(combine_bindings(spec), options.memory_bytes / 8 * 5, options.spill_folder);
-  transaction = std::make_unique<Transaction>(std::move(combiner), spec.bindings.size());
+  auto combine = [&] {
+    // One holds twice the documents that are read, the other, that is read ahead, once.
+    std::size_t budget = options.memory_bytes / 12 * 5;
+    return std::make_unique<Combiner>(combine_bindings(spec), budget, options.spill_folder);
+  };
+  transaction = std::make_unique<Transaction>(combine(), spec.bindings.size());
+  closed = std::make_unique<Transaction>(combine(), spec.bindings.size());
 }
 
 // A change of the backfill counter empties the destination, also a change back to what it was before: where
