@@ -186,6 +186,24 @@ const char* Locations::scan_object(const Place& place, const char* at, const cha
   return at && at != end && *at == '}' ? at + 1 : nullptr;
 }
 
+void Locations::extents(std::vector<Extent>& out, std::string_view document) const {
+  out.clear();
+  for (const Node* node : found_) {
+    Extent& extent = out.emplace_back();
+    if (!node) continue;
+    extent.at = static_cast<std::uint32_t>(node->raw.data() - document.data());
+    extent.size = static_cast<std::uint32_t>(node->raw.size());
+  }
+}
+
+void Locations::find(std::string_view document, std::span<const Extent> extents) {
+  scanned_count_ = 0;
+  for (std::size_t i = 0; i < found_.size(); ++i) {
+    const char* begin = document.data() + extents[i].at;
+    found_[i] = extents[i].size == 0 ? nullptr : &scanned(begin, begin + extents[i].size);
+  }
+}
+
 void Locations::find(const Tree& tree) {
   std::fill(found_.begin(), found_.end(), nullptr);
   find(tree, root_, tree.root());

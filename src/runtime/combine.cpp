@@ -262,10 +262,10 @@ void Combiner::Impl::add_parsed(std::uint32_t binding, bool front) {
 // What folds is validated then, which finds its annotations; a document that stays alone needs none.
 std::string_view Combiner::Impl::add_valid(std::uint32_t binding, std::string_view json) {
   check(binding, json);
-  if (!workshop.may_stay_unread(binding) || !workshop.scan_key(binding, json, key))
+  DocumentView document;
+  if (!workshop.may_stay_unread(binding) || !workshop.scan(binding, json, key, document))
     return add(binding, json, false);
   CombineTable::Entry& entry = table.entry(binding, key);
-  DocumentView document{json};
   if (!workshop[binding].schema.reduces()) document.bits = replaces_bit;
   if (entry.last == entry.first)
     table.append(entry, document);
@@ -351,6 +351,7 @@ const Combined* Combiner::Impl::next() {
   out.json = held->document.json;
   out.front = held->document.bits & front_bit;
   out.deleted = held->deleted;
+  out.values = held->document.values;
   out.uuid_at = held->document.uuid_at ? held->document.uuid_at : std::string_view::npos;
   return &out;
 }

@@ -73,6 +73,8 @@ std::vector<CombineBinding> combine_bindings(const protocol::MaterializationSpec
         combine_binding(collection, key,
                         schemas.compile(collection.name, has_read_schema ? collection.read_schema_json
                                                                          : collection.write_schema_json));
+    for (const std::string& field : binding.field_selection->values)
+      combine.values.emplace_back(projection_of(collection, field).ptr);
     combine.mode = binding.delta_updates ? Mode::partial : Mode::full;
     bindings.push_back(std::move(combine));
   }

@@ -85,11 +85,14 @@ void CombineTable::grow() {
 
 CombineTable::Document* CombineTable::make(const DocumentView& from) {
   std::uint32_t room = room_for(from.json.size(), from.bits & reduced_bit);
-  char* memory = arena_.allocate(sizeof(Document) + room);
+  std::size_t extents = from.values.size_bytes();
+  char* memory = arena_.allocate(sizeof(Document) + extents + room);
   auto* made = new (memory) Document{};
-  made->text = memory + sizeof(Document);
+  made->text = memory + sizeof(Document) + extents;
   made->room = room;
   write(*made, from);
+  if (extents > 0) std::memcpy(memory + sizeof(Document), from.values.data(), extents);
+  made->values = static_cast<std::uint32_t>(from.values.size());
   return made;
 }
 
@@ -102,6 +105,7 @@ void CombineTable::write(Document& to, const DocumentView& from) {
   to.size = static_cast<std::uint32_t>(from.json.size());
   to.uuid_at = from.uuid_at;
   to.bits = from.bits;
+  to.values = 0;
 }
 
 void CombineTable::set_front(Entry& entry, const DocumentView& document) {

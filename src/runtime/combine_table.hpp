@@ -1,10 +1,12 @@
 #pragma once
 #include <compare>
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <vector>
 
 #include "arena.hpp"
+#include "sluice/json/locations.hpp"
 
 namespace sluice::runtime {
 
@@ -20,6 +22,7 @@ struct DocumentView {
   std::string_view json;
   std::uint32_t uuid_at = 0;  // 0: none
   std::uint8_t bits = 0;
+  std::span<const json::Locations::Extent> values;  // of its binding; none if they were not looked for
 };
 
 // The documents in memory by binding and packed key: of each key the front one and the others in order.
@@ -30,9 +33,13 @@ class CombineTable {
     Document* next;  // of the same key, in order of arrival
     char* text;
     std::uint32_t size, room, uuid_at;
+    std::uint32_t values;  // extents that follow
     std::uint8_t bits;
 
-    DocumentView view() const { return {{text, size}, uuid_at, bits}; }
+    DocumentView view() const {
+      auto* extents = reinterpret_cast<const json::Locations::Extent*>(this + 1);
+      return {{text, size}, uuid_at, bits, {extents, values}};
+    }
   };
   struct Entry {
     Document *front, *first, *last;

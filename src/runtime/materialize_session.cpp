@@ -158,7 +158,7 @@ StoreBatch drain_piece(Transaction* transaction, std::vector<std::unique_ptr<Sou
     if (!document) break;
     Source& source = *(*sources)[document->binding];
     values.clear();
-    source.values.read(document->json, transaction->combiner->layouts(document->binding));
+    source.values.read(document->json, document->values, transaction->combiner->layouts(document->binding));
     source.values.pack(values);
     StoreBatch::Document store;
     store.binding = document->binding;

@@ -103,8 +103,10 @@ RowReader::RowReader(const protocol::CollectionSpec& collection, const std::vect
   values_ = json::Locations(locations);
 }
 
-void RowReader::read(std::string_view document, json::Layouts& layouts) {
+void RowReader::read(std::string_view document, std::span<const json::Locations::Extent> values,
+                     json::Layouts& layouts) {
   document_ = document;
+  if (!truncation_.active() && !values.empty()) return values_.find(document, values);
   if (!truncation_.active() && values_.scan(document, layouts, tree_)) return;
   tree_.parse(document);
   values_.find(tree_);

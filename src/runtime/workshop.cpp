@@ -32,8 +32,11 @@ Workshop::Workshop(std::vector<CombineBinding> bindings) {
     Validator validator(binding.schema);
     std::optional<Validator> former;
     if (binding.former) former.emplace(*binding.former);
-    json::Locations key(binding.key);
-    bindings_.push_back({std::move(binding), std::move(validator), std::move(former), std::move(key)});
+    std::vector<json::Pointer> wanted = binding.key;
+    wanted.insert(wanted.end(), binding.values.begin(), binding.values.end());
+    json::Locations key(binding.key), key_and_values(wanted);
+    bindings_.push_back({std::move(binding), std::move(validator), std::move(former), std::move(key),
+                         std::move(key_and_values)});
   }
   layouts_.resize(std::clamp<std::size_t>(bindings_.size(), 1, most_layouts));
 }
@@ -204,15 +207,24 @@ void Workshop::pack_missing(const CombineBinding& spec, std::size_t location, st
   data::pack(out, default_, &default_.root());
 }
 
-bool Workshop::scan_key(std::uint32_t index, std::string_view json, std::string& out) {
+bool Workshop::scan(std::uint32_t index, std::string_view json, std::string& key, DocumentView& document) {
   Binding& binding = bindings_[index];
-  if (!binding.key.scan(json, layouts(index), tree_)) return false;
-  out.clear();
+  const json::Locations* found = &binding.key_and_values;
+  document = {json};
+  if (binding.key_and_values.scan(json, layouts(index), tree_)) {
+    found->extents(extents_, json);
+    document.values = std::span(extents_).subspan(binding.key.size());
+  } else {
+    // Perhaps only the values cannot be found in the text.
+    found = &binding.key;
+    if (!binding.key.scan(json)) return false;
+  }
+  key.clear();
   for (std::size_t i = 0; i < binding.key.size(); ++i) {
-    if (const json::Node* node = binding.key[i])
-      data::pack_canonical(out, *node);
+    if (const json::Node* node = (*found)[i])
+      data::pack_canonical(key, *node);
     else
-      pack_missing(binding.spec, i, out);
+      pack_missing(binding.spec, i, key);
   }
   return true;
 }
@@ -292,6 +304,7 @@ void Workshop::redact(Binding& binding, Held& held, const Outcome& outcome) {
   write_redacted(scratch_, tree_, outcome, binding.spec.salt);
   held.buffer.swap(scratch_);
   held.document.json = held.buffer;
+  held.document.values = {};
   tree_.parse(held.buffer);
   structure_ = 0;
   if (binding.spec.placeholder) held.document.uuid_at = find_placeholder(binding, held);

@@ -68,8 +68,9 @@ class Workshop {
     const CombineBinding& binding = bindings_[index].spec;
     return !binding.placeholder && !binding.inference && !binding.schema.redacts();
   }
-  // The key of a canonical document. False if the document has to be parsed.
-  bool scan_key(std::uint32_t binding, std::string_view json, std::string& out);
+  // Finds key and values of a canonical document. False if the document has to be parsed. The view lives
+  // until the next call.
+  bool scan(std::uint32_t binding, std::string_view json, std::string& key, DocumentView& document);
 
   // Folds the parsed document, of which `annotations` are, into `left`. Nothing if they do not associate.
   std::optional<Fold> fold_parsed(std::uint32_t binding, std::string_view left, const Outcome& annotations,
@@ -87,7 +88,7 @@ class Workshop {
     CombineBinding spec;
     Validator validator;
     std::optional<Validator> former;
-    json::Locations key;
+    json::Locations key, key_and_values;
     std::optional<NameCheck> names;  // from the first document on
     std::uint64_t known = 0;         // the structure of which `names` knew all names last
     std::vector<Shortcut> shortcuts;
@@ -114,6 +115,7 @@ class Workshop {
   std::optional<Insertion> insertion_;  // into the parsed document, which was canonical
   json::Canonical canonical_;
   std::string scratch_;
+  std::vector<json::Locations::Extent> extents_;
   std::uint64_t structure_ = 0;  // of the parsed document, by the validator of its binding; 0: unknown
 };
 

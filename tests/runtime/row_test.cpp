@@ -54,7 +54,7 @@ std::string row(std::vector<std::string> fields, std::string_view json = documen
   std::string packed, out;
   for (int i = 0; i < 3; ++i) {  // nothing is left over from document to document; the last by its layout
     packed.clear();
-    reader.read(json, layouts);
+    reader.read(json, {}, layouts);
     reader.pack(packed);
   }
   data::TupleReader tuple(packed);
@@ -101,7 +101,7 @@ TEST(RowReader, PublicationTimesOfOneReaderAreTheirOwn) {
                               start, start + (90'000'000 << 4) + 15, std::uint64_t{15},
                               std::uint64_t{1} << 20, clock_of_unix(-1), ~std::uint64_t{0}, start}) {
     std::string packed, expected, json = document_of(clock);
-    reader.read(json, layouts);
+    reader.read(json, {}, layouts);
     reader.pack(packed);
     data::pack_string(expected, published_at(clock));
     EXPECT_EQ(packed, expected) << clock;
@@ -129,7 +129,7 @@ TEST(RowReader, AllFieldsAmongManyOthers) {
     data::pack(expected, std::int64_t(999 - std::stoi(field.substr(1))));
   for (int i = 0; i < 3; ++i) {
     std::string packed;
-    reader.read(wide, layouts);
+    reader.read(wide, {}, layouts);
     reader.pack(packed);
     EXPECT_EQ(packed, expected);
   }
@@ -180,7 +180,7 @@ TEST(RowReader, ThePolicyCutsTheStoredDocument) {
   policy.array_truncate_after = 1;
   RowReader reader(spec, {"id"}, policy);
   json::Layouts layouts;
-  reader.read(document, layouts);
+  reader.read(document, {}, layouts);
   EXPECT_EQ(
       reader.document(),
       R"({"_meta":{"uuid":"66285dbc-543d-11ef-8801-69ef5bf77016"},"addr":{"city":"Bonn"},"id":3,"odd/name":1.5,"tags":["a"],"text":"äöü"})");
@@ -190,7 +190,7 @@ TEST(RowReader, WithoutAPolicyTheDocumentIsStoredAsItIs) {
   CollectionSpec spec = collection();
   RowReader reader(spec, {"id"}, protocol::SerPolicy());
   json::Layouts layouts;
-  reader.read(document, layouts);
+  reader.read(document, {}, layouts);
   EXPECT_EQ(reader.document(), document);
 }
 

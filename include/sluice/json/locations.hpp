@@ -1,6 +1,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,6 +26,15 @@ class Locations {
   // The same through the layout of the document, if that is known; else the layouts learn it, with `tree`.
   bool scan(std::string_view document, Layouts& layouts, Tree& tree);
   void find(const Tree& document);
+
+  // Where a value is in its document; of size 0 if it is missing.
+  struct Extent {
+    std::uint32_t at = 0, size = 0;
+  };
+  // Of what was found in the text, location by location; replaces `out`.
+  void extents(std::vector<Extent>& out, std::string_view document) const;
+  // Takes what was found before, instead of looking again.
+  void find(std::string_view document, std::span<const Extent> extents);
 
   std::size_t size() const { return found_.size(); }
   // The value at a location, null if it is missing. What scan() found belongs to no tree: of a container

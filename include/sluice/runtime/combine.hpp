@@ -4,10 +4,12 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "sluice/json/locations.hpp"
 #include "sluice/json/pointer.hpp"
 #include "sluice/runtime/reduce.hpp"
 #include "sluice/runtime/schema.hpp"
@@ -28,10 +30,11 @@ struct CombineBinding {
                                       // text, or fewer entries than the key has: null
   Schema schema;
   Mode mode = Mode::full;
-  bool placeholder = false;        // captures: insert uuid_placeholder at /_meta/uuid
-  std::string salt;                // of `redact`
-  Inference* inference = nullptr;  // sees every document, unless null; outlives the combiner
-  std::optional<Schema> former;    // documents that are not valid for `schema` may be valid for this one
+  bool placeholder = false;           // captures: insert uuid_placeholder at /_meta/uuid
+  std::string salt;                   // of `redact`
+  Inference* inference = nullptr;     // sees every document, unless null; outlives the combiner
+  std::vector<json::Pointer> values;  // found together with the key, where that costs no parse
+  std::optional<Schema> former;       // documents that are not valid for `schema` may be valid for this one
 };
 
 // A document that leaves the combiner. Views live until the next call of the combiner.
@@ -43,6 +46,8 @@ struct Combined {
   bool deleted = false;   // the last reduction deleted it (full mode)
   // Where in `json` the 36 characters of the placeholder are; npos for bindings without.
   std::size_t uuid_at = std::string_view::npos;
+  // Where the values of the binding are in `json`; empty if they have to be looked for.
+  std::span<const json::Locations::Extent> values;
 };
 
 // Orders documents by (binding, packed key) and folds those of a key: in full mode into one, in partial mode

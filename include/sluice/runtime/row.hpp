@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -52,7 +53,9 @@ class RowReader {
             const std::optional<protocol::SerPolicy>& policy);
 
   // `document` is canonical; it, and what the layouts matched last, live until the calls below are done.
-  void read(std::string_view document, json::Layouts& layouts);
+  // `values` are its extents if they are known.
+  void read(std::string_view document, std::span<const json::Locations::Extent> values,
+            json::Layouts& layouts);
   // Appends the tuple of the fields in their order.
   void pack(std::string& out);
   // The document as it is to be stored, until the next read().
