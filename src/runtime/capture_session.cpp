@@ -48,15 +48,36 @@ struct Collected {
   Clock::TimePoint opened;
 };
 
-// On the pool.
-void combine(Collected* into, const Batch* documents, std::size_t begin, std::size_t end) {
-  for (std::size_t i = begin; i < end; ++i) {
-    Batch::Document document = documents->doc(i);
-    if (document.binding >= into->stats.size())
-      throw Error(Error::Kind::transient, fmt::format("invalid captured binding {}", document.binding));
-    into->combiner->add(document.binding, document.json, false);
-    into->stats[document.binding].right.add(document.json.size());
+// The documents of some outputs, one after the other.
+class Documents {
+ public:
+  explicit Documents(const std::vector<CaptureOutput>& outputs) : outputs_(outputs) {}
+
+  std::optional<Batch::Document> next() {
+    for (; output_ < outputs_.size(); ++output_, document_ = 0) {
+      const Batch& documents = outputs_[output_].documents;
+      if (document_ < documents.size()) return documents.doc(document_++);
+    }
+    return std::nullopt;
   }
+
+ private:
+  const std::vector<CaptureOutput>& outputs_;
+  std::size_t output_ = 0, document_ = 0;
+};
+
+// A piece of them, on the pool. False when all are combined.
+bool combine(Collected* into, Documents* documents) {
+  for (std::size_t size = 0; size < piece_bytes;) {
+    std::optional<Batch::Document> document = documents->next();
+    if (!document) return false;
+    if (document->binding >= into->stats.size())
+      throw Error(Error::Kind::transient, fmt::format("invalid captured binding {}", document->binding));
+    into->combiner->add(document->binding, document->json, false);
+    into->stats[document->binding].right.add(document->json.size());
+    size += document->json.size();
+  }
+  return true;
 }
 
 // The writing of one transaction, on the pool.
@@ -229,7 +250,8 @@ struct CaptureSession::Impl {
   Task<> receive(Reader<CaptureOutput>& in);
   Task<> collect(Reader<Collected>& empty, Writer<Collected>& filled);
   Task<bool> fill(Collected& transaction);
-  Task<> take(CaptureOutput& output, Collected& transaction);
+  std::vector<CaptureOutput> take_arrived();
+  Task<> take(const std::vector<CaptureOutput>& outputs, Collected& transaction);
   Task<> take(const protocol::capture::SourcedSchema& sourced);
   Task<> commit_each(Reader<Collected>& filled, Writer<Collected>& empty,
                      Writer<Acknowledged>& acknowledgements);
@@ -377,41 +399,58 @@ Task<bool> CaptureSession::Impl::fill(Collected& transaction) {
     if (arrived.empty() && in_checkpoint)
       throw Error(Error::Kind::transient, "unexpected capture connector EOF while within a checkpoint");
     if (arrived.empty()) co_return false;
-    CaptureOutput output = std::move(arrived.front());
-    arrived.pop_front();
-    arrived_bytes -= output.bytes();
+    std::vector<CaptureOutput> outputs = take_arrived();
     changed.notify_all();
     co_await yield();  // receive() shows what else is there
-    co_await take(output, transaction);
+    co_await take(outputs, transaction);
   }
 }
 
-Task<> CaptureSession::Impl::take(CaptureOutput& output, Collected& transaction) {
-  if (output.opened) {
-    explicit_acknowledgements = output.opened->explicit_acknowledgements;
+// At least one output, and those behind it that say no more than documents and, the last one, a checkpoint.
+std::vector<CaptureOutput> CaptureSession::Impl::take_arrived() {
+  std::vector<CaptureOutput> outputs;
+  std::size_t size = 0;
+  do {
+    size += arrived.front().bytes();
+    outputs.push_back(std::move(arrived.front()));
+    arrived.pop_front();
+  } while (!arrived.empty() && size < piece_bytes && !outputs.back().checkpoint && !arrived.front().opened &&
+           arrived.front().sourced_schemas.empty());
+  arrived_bytes -= size;
+  return outputs;
+}
+
+Task<> CaptureSession::Impl::take(const std::vector<CaptureOutput>& outputs, Collected& transaction) {
+  const CaptureOutput &first = outputs.front(), &last = outputs.back();
+  if (first.opened) {
+    explicit_acknowledgements = first.opened->explicit_acknowledgements;
     progress.phase = "running";
   }
   if (transaction.checkpoints == 0 && transaction.received_bytes == 0)
     transaction.opened = context.clock.now();
-  for (const protocol::capture::SourcedSchema& sourced : output.sourced_schemas) {
+  for (const protocol::capture::SourcedSchema& sourced : first.sourced_schemas) {
     check_binding(sourced.binding);
     in_checkpoint = true;
     co_await take(sourced);
   }
-  const Batch& documents = output.documents;
-  for (std::size_t begin = 0, end = 0; begin < documents.size(); begin = end) {
-    for (std::size_t size = 0; end < documents.size() && size < piece_bytes; ++end)
-      size += documents.doc(end).json.size();
-    in_checkpoint = true;
-    co_await on_cpu(context.cpu, combine, &transaction, &documents, begin, end);
+  std::size_t count = 0, size = 0;
+  for (const CaptureOutput& output : outputs) {
+    count += output.documents.size();
+    size += output.documents.text_bytes();
   }
-  transaction.received_bytes += documents.text_bytes();
-  progress.received_docs += documents.size();
-  progress.received_bytes += documents.text_bytes();
-  if (!output.checkpoint) co_return;
-  if (output.checkpoint->updated_json.empty())
+  if (count > 0) {
+    in_checkpoint = true;
+    Documents documents(outputs);
+    // GCC 12 may take an empty loop around an await for unreachable.
+    for (bool more = true; more;) more = co_await on_cpu(context.cpu, combine, &transaction, &documents);
+  }
+  transaction.received_bytes += size;
+  progress.received_docs += count;
+  progress.received_bytes += size;
+  if (!last.checkpoint) co_return;
+  if (last.checkpoint->updated_json.empty())
     throw Error(Error::Kind::transient, "the capture connector sent a checkpoint without a state");
-  transaction.update.add(*output.checkpoint);
+  transaction.update.add(*last.checkpoint);
   ++transaction.checkpoints;
   in_checkpoint = false;
 }
