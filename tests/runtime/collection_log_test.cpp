@@ -40,13 +40,13 @@ struct LogTest : ::testing::Test {
 };
 
 Task<> append(CollectionLog& log, StateStore& store, std::string lines, std::string acknowledgement,
-              SchemaHash write_schema = {}) {
+              SchemaHash write_schema = {}, std::optional<Uuid> known = {}) {
   auto transaction = co_await log.begin(write_schema);
   transaction->restore();
   transaction->text() += lines;
   transaction->written();
   StateCommit commit("acme/source");
-  commit.logs.push_back({log.collection(), transaction->prepare(std::move(acknowledgement))});
+  commit.logs.push_back({log.collection(), transaction->prepare(std::move(acknowledgement), known)});
   store.commit(commit);
   transaction->acknowledge();
   transaction->publish();
@@ -149,6 +149,47 @@ TEST_F(LogTest, KnowsNothingOfWhatAFailedTurnCommitted) {
       EXPECT_EQ(text().substr(log->valid_from(A)), "three\nack\n");
     });
   }
+}
+
+TEST_F(LogTest, TellsWhatItKnowsOfItsTransactions) {
+  run([this](Loop& loop) -> Task<> {
+    auto log = open(loop);
+    auto known = [&](std::uint64_t clock) { return Uuid{clock, Uuid::ack_txn, {1, 2, 3, 4, 5, 6}}; };
+    EXPECT_TRUE(log->known_from(0).empty());
+    co_await append(*log, store, "one\n", "ack\n", {}, known(1));
+    co_await append(*log, store, "two\n", "ack\n", {}, known(2));
+    auto all = log->known_from(0);
+    EXPECT_EQ(all.size(), 2u);
+    EXPECT_EQ(all[0].begin, 0u);
+    EXPECT_EQ(all[0].end, 4u);
+    EXPECT_EQ(all[0].next, 8u);
+    EXPECT_EQ(all[1].begin, 8u);
+    EXPECT_EQ(all[1].acknowledgement, known(2));
+    EXPECT_EQ(log->known_from(8).size(), 1u);
+    EXPECT_TRUE(log->known_from(4).empty());
+    EXPECT_TRUE(log->known_from(16).empty());
+    // Nobody vouches for this one, and one that fails was not published.
+    co_await append(*log, store, "three\n", "ack\n");
+    fail_at = "before log acknowledgement";
+    bool failed = false;
+    try {
+      co_await append(*log, store, "four\n", "ack\n", {}, known(3));
+    } catch (const Error&) {
+      failed = true;
+    }
+    EXPECT_TRUE(failed);
+    fail_at.clear();
+    co_await append(*log, store, "five\n", "ack\n", {}, known(4));
+    EXPECT_EQ(log->known_from(0).size(), 2u);
+    std::uint64_t last = log->published() - 9;
+    auto after = log->known_from(last);
+    EXPECT_EQ(after.size(), 1u);
+    EXPECT_EQ(text().substr(after[0].begin, after[0].end - after[0].begin), "five\n");
+    for (std::uint64_t i = 5; i < 400; ++i) co_await append(*log, store, "x\n", "ack\n", {}, known(i));
+    EXPECT_TRUE(log->known_from(last).empty());
+    EXPECT_LE(log->known_from(log->published() - 6 * 100).size(), 100u);
+    EXPECT_EQ(log->known_from(log->published() - 6).size(), 1u);
+  });
 }
 
 TEST_F(LogTest, RecoveryRepeatsTheAcknowledgementAndIsItselfRepeatable) {

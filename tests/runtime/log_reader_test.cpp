@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "sluice/base/error.hpp"
+#include "sluice/protocol/messages.hpp"
 #include "sluice/runtime/uuid.hpp"
 #include "temporary_folder.hpp"
 
@@ -157,6 +158,110 @@ TEST_F(LogReaderTest, LinesLongerThanABlockAndManyBlocks) {
   Ids ids = read_all();
   ASSERT_EQ(ids.size(), 20'003u);
   EXPECT_EQ(Ids(ids.end() - 4, ids.end()), (Ids{1, 2, 3, 4}));
+}
+
+// A log of transactions with what its writer knows of them.
+struct KnownLog {
+  void add(std::vector<std::string> documents, unsigned char producer, std::uint64_t clock) {
+    KnownTransaction known;
+    known.begin = text.size();
+    for (const std::string& document : documents) text += document;
+    known.end = text.size();
+    text += ack(producer, clock);
+    known.next = text.size();
+    known.acknowledgement = {epoch + clock, Uuid::ack_txn, {1, 0, 0, 0, 0, producer}};
+    transactions.push_back(known);
+  }
+  std::string text;
+  std::vector<KnownTransaction> transactions;
+};
+
+// What a reader gives, and its checkpoint at each boundary.
+struct Given {
+  std::vector<std::string> documents, checkpoints;
+};
+Given give(LogReader& reader, std::uint64_t limit, std::span<const KnownTransaction> known) {
+  Given given;
+  for (;;) {
+    std::uint64_t at = reader.offset();
+    while (!known.empty() && known.front().begin < at) known = known.subspan(1);
+    if (reader.scan(limit, known) == LogReader::Scan::none) break;
+    while (auto document = reader.next()) given.documents.emplace_back(*document);
+    given.checkpoints.push_back(std::to_string(reader.newest_clock()));
+  }
+  given.checkpoints.push_back(protocol::encode([&] {
+    protocol::Checkpoint checkpoint;
+    checkpoint.sources["log"] = reader.checkpoint();
+    return checkpoint;
+  }()));
+  return given;
+}
+
+TEST_F(LogReaderTest, KnownTransactionsAreReadWithoutALookAtTheirLines) {
+  KnownLog log;
+  std::uint64_t clock = 0;
+  auto add = [&](int n, unsigned char producer) {
+    std::vector<std::string> lines;
+    for (int i = 0; i < n; ++i) {
+      ++clock;
+      lines.push_back(pending(static_cast<int>(clock), producer, clock));
+    }
+    log.add(lines, producer, ++clock);
+  };
+  for (int i = 0; i < 40; ++i) add(i % 7, 1);
+  add(9'000, 2);  // more than is looked at in one go
+  add(3, 1);
+  write(log.text);
+  LogReader looking(file, {});
+  Given expected = give(looking, log.text.size(), {});
+  ASSERT_EQ(expected.documents.size(), clock - 42);
+  for (std::size_t from : {0, 1, 20, 41}) {
+    LogReader reader(file, {});
+    Given given = give(reader, log.text.size(), std::span(log.transactions).subspan(from));
+    EXPECT_EQ(given.documents, expected.documents) << from;
+    EXPECT_EQ(given.checkpoints.back(), expected.checkpoints.back()) << from;
+  }
+  // The lines themselves say nothing any more.
+  std::string blind = log.text;
+  for (std::size_t at = 0; (at = blind.find("\"uuid\"", at)) != blind.npos; at += 6)
+    blind.replace(at, 6, "\"none\"");
+  std::ofstream(file, std::ios::binary) << blind;
+  LogReader reader(file, {});
+  EXPECT_EQ(give(reader, blind.size(), log.transactions).documents.size(), expected.documents.size());
+  EXPECT_THROW(LogReader(file, {}).scan(blind.size()), Error);
+}
+
+TEST_F(LogReaderTest, WhatIsNotAsItIsKnownIsLookedAt) {
+  KnownLog log;
+  log.add({pending(1, 1, 10)}, 1, 11);
+  log.add({pending(2, 1, 20), pending(3, 1, 21)}, 1, 22);
+  write(log.text);
+  // Below the limit only.
+  {
+    LogReader reader(file, {});
+    std::uint64_t limit = log.transactions[0].next;
+    EXPECT_EQ(give(reader, limit, log.transactions).documents.size(), 1u);
+    EXPECT_EQ(reader.offset(), limit);
+  }
+  // Documents that a checkpoint has already.
+  {
+    LogReader reader(file, {});
+    Given first = give(reader, log.text.size(), {});
+    CheckpointSource resume = reader.checkpoint();
+    resume.read_through = 0;
+    LogReader again(file, resume);
+    EXPECT_TRUE(give(again, log.text.size(), log.transactions).documents.empty());
+  }
+  // Somebody's pending documents before them.
+  {
+    KnownLog after;
+    after.text = pending(7, 1, 5);
+    after.add({pending(8, 1, 6)}, 1, 7);
+    std::ofstream(file, std::ios::binary) << after.text;
+    LogReader reader(file, {});
+    EXPECT_EQ(reader.scan(after.transactions[0].begin, after.transactions), LogReader::Scan::none);
+    EXPECT_EQ(give(reader, after.text.size(), after.transactions).documents.size(), 2u);
+  }
 }
 
 TEST_F(LogReaderTest, NamesTheFileAndOffsetOfADocumentWithoutUuid) {

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "sluice/async/scope.hpp"
 #include "sluice/base/error.hpp"
 #include "sluice/runtime/apply.hpp"
 #include "sluice/testing/run.hpp"
@@ -199,6 +200,39 @@ TEST(Sessions, ATransactionLargerThanMemoryPassesInOne) {
     EXPECT_LE(start.sink.traffic.transactions, 2);
   });
   EXPECT_EQ(world.counts(), testing::counts_of(script));
+}
+
+// In the middle of a source transaction, of which a part was read ahead.
+TEST(Sessions, StoppedWhileTheyReadAheadLoseNothing) {
+  for (Endpoint::Authority authority : {Endpoint::Authority::remote, Endpoint::Authority::recovery}) {
+    for (std::uint64_t stop_at : {1u, 150u, 401u, 700u, 1'300u}) {
+      CaptureScript script;
+      script.transactions = 6;
+      script.documents = 400;
+      script.ids = 1'500;
+      script.text = std::string(1'000, 'x');
+      World world(script, authority);
+      run([&](Loop& loop) -> Task<> {
+        World::Start start(world, loop);
+        co_await start.capture->run();
+      });
+      world.memory_bytes = 1_MiB;  // for a transaction less than half of one of the source
+      run([&](Loop& loop) -> Task<> {
+        World::Start start(world, loop);
+        auto stop = [](World::Start& of, std::uint64_t at) -> Task<> {
+          while (of.sink.traffic.stores < at) co_await yield();
+          of.materialization->stop();
+        };
+        co_await all(start.materialization->run(), stop(start, stop_at));
+        EXPECT_LT(start.sink.traffic.transactions, 6);
+      });
+      run([&](Loop& loop) -> Task<> {
+        World::Start start(world, loop);
+        co_await materialize(start);
+      });
+      EXPECT_EQ(world.counts(), testing::counts_of(script)) << stop_at;
+    }
+  }
 }
 
 TEST(Sessions, PatchesOfEachPhaseReachTheConnector) {
