@@ -650,13 +650,13 @@ Task<> MaterializeSession::Impl::recover() {
     if (shard->min_txn_duration) min_transaction = duration_of(*shard->min_txn_duration);
     if (shard->max_txn_duration) max_transaction = duration_of(*shard->max_txn_duration);
   }
-  auto combine = [&] {
-    // One holds twice the documents that are read, the other, that is read ahead, once.
-    std::size_t budget = options.memory_bytes / 12 * 5;
-    return std::make_unique<Combiner>(combine_bindings(spec), budget, options.spill_folder);
-  };
-  transaction = std::make_unique<Transaction>(combine(), spec.bindings.size());
-  closed = std::make_unique<Transaction>(combine(), spec.bindings.size());
+  // One holds twice the documents that are read, the other, that is read ahead, once.
+  std::size_t budget = options.memory_bytes / 12 * 5;
+  std::vector<CombineBinding> bindings = combine_bindings(spec);
+  for (std::unique_ptr<Transaction>* one : {&transaction, &closed}) {
+    auto combiner = std::make_unique<Combiner>(bindings, budget, options.spill_folder);
+    *one = std::make_unique<Transaction>(std::move(combiner), bindings.size());
+  }
 }
 
 // A change of the backfill counter empties the destination, also a change back to what it was before: where
