@@ -166,7 +166,7 @@ bool valid_utf8(std::string_view text) {
   constexpr std::uint64_t tops = 0x8080808080808080;
   while (!text.empty()) {
     bool ascii = text.size() >= 8 && (load<std::uint64_t>(text.data()) & tops) == 0;
-    std::size_t n = ascii ? 8 : utf8_length(text);
+    std::size_t n = ascii ? 8 : static_cast<unsigned char>(text.front()) < 0x80 ? 1 : utf8_length(text);
     if (n == 0) return false;
     text.remove_prefix(n);
   }

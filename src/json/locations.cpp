@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "sluice/base/error.hpp"
 #include "sluice/base/short_text.hpp"
 #include "sluice/json/scan.hpp"
 
@@ -70,6 +71,8 @@ bool Locations::scan(std::string_view text) {
 }
 
 bool Locations::scan(std::string_view text, Layouts& layouts, Tree& tree) {
+  if (!layouts_) layouts_ = &layouts;
+  SLUICE_CHECK(layouts_ == &layouts);
   std::uint64_t layout = layouts.match(text);
   const Known* at = layout == 0 ? nullptr : known(layout);
   if (at) {
@@ -197,6 +200,7 @@ void Locations::extents(std::vector<Extent>& out, std::string_view document) con
 }
 
 void Locations::find(std::string_view document, std::span<const Extent> extents) {
+  SLUICE_CHECK(extents.size() == found_.size());
   scanned_count_ = 0;
   for (std::size_t i = 0; i < found_.size(); ++i) {
     const char* begin = document.data() + extents[i].at;

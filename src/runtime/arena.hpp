@@ -6,7 +6,7 @@
 
 namespace sluice::runtime {
 
-// Memory that is handed out piece by piece and taken back all at once. Keeps its chunks for the next round.
+// Memory that is handed out piece by piece and taken back all at once. Keeps chunks for the next round.
 class Arena {
  public:
   explicit Arena(std::size_t chunk_bytes) : chunk_bytes_(chunk_bytes) {}
@@ -21,10 +21,12 @@ class Arena {
   }
   // Of the chunks in use.
   std::size_t bytes() const { return used_ * chunk_bytes_ + large_bytes_; }
-  void clear() {
+  // Keeps chunks of about that many bytes.
+  void clear(std::size_t kept_bytes) {
     large_.clear();
     used_ = large_bytes_ = 0;
     at_ = end_ = nullptr;
+    if (std::size_t kept = kept_bytes / chunk_bytes_ + 1; chunks_.size() > kept) chunks_.resize(kept);
   }
 
  private:

@@ -306,7 +306,7 @@ void Combiner::Impl::spill() {
   }
   runs.push_back(writer.finish(0));
   spilled_bytes += runs.back().bytes();
-  table.clear();
+  table.clear(limit / 2);
   merge_full_levels();
 }
 
@@ -359,7 +359,7 @@ const Combined* Combiner::Impl::next() {
 void Combiner::Impl::clear() {
   draining.reset();
   runs.clear();
-  table.clear();
+  table.clear(limit / 2);
   spilled_bytes = 0;
 }
 

@@ -123,8 +123,8 @@ void CombineTable::append(Entry& entry, const DocumentView& document) {
 
 void CombineTable::replace_last(Entry& entry, const DocumentView& document) { write(*entry.last, document); }
 
-void CombineTable::clear() {
-  arena_.clear();
+void CombineTable::clear(std::size_t kept_bytes) {
+  arena_.clear(kept_bytes);
   if (in_order_) std::vector<Slot>().swap(slots_);  // of an earlier round
   if (order_.size() * 8 < order_.capacity()) std::vector<Place>().swap(order_);
   order_.clear();

@@ -62,7 +62,8 @@ class CombineTable {
   std::size_t bytes() const {
     return arena_.bytes() + slots_.size() * sizeof(Slot) + order_.size() * sizeof(Place);
   }
-  void clear();
+  // Keeps about that much of the memory.
+  void clear(std::size_t kept_bytes);
 
   // Entries by binding and key; until the next change of the table.
   struct Place {

@@ -164,8 +164,8 @@ std::optional<std::string_view> LogReader::next() {
       impl.enter(impl.current + 1);
       continue;
     }
-    auto line = impl.lines.at(impl.at, range.end);
-    SLUICE_CHECK(line);
+    auto line = impl.lines.at(impl.at, impl.limit);  // a range may be a part of what is read in one go
+    SLUICE_CHECK(line && impl.at + line->size() <= range.end);
     bool given = range.pure || impl.belongs(*line);
     impl.at += line->size();
     impl.lines.leave(impl.at);

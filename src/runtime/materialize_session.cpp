@@ -45,8 +45,7 @@ std::optional<std::string> get(StateStore* store, std::string task, std::string 
   return store->get(task, key);
 }
 
-// A binding of the session and where it is in its source. Used on the pool by one reading and one draining
-// call at a time.
+// A binding of the session and where it is in its source. Used on the pool by one call at a time.
 struct Source {
   Source(const protocol::MaterializationBinding& binding, CollectionLog& l, std::uint64_t epoch,
          const protocol::CheckpointSource& resume)
@@ -54,9 +53,7 @@ struct Source {
         schema_epoch(epoch),
         reader(l.path(), resume),
         filter(binding),
-        values(*binding.collection, binding.field_selection->values, binding.ser_policy),
         delta(binding.delta_updates),
-        has_document(!binding.field_selection->document.empty()),
         priority(binding.priority),
         offset(static_cast<std::uint64_t>(resume.read_through)) {
     const protocol::CollectionSpec& collection = *binding.collection;
@@ -70,9 +67,8 @@ struct Source {
   std::uint64_t schema_epoch;
   LogReader reader;
   SourceFilter filter;
-  RowReader values;         // of draining
   SchemaHash write_schema;  // documents that were valid for it can be read; none if that is not known
-  bool delta, has_document;
+  bool delta;
   std::uint32_t priority;
   std::uint64_t offset;                   // read so far, as the loop sees it
   std::uint64_t finish_limit = no_limit;  // where finish() ends
@@ -87,7 +83,14 @@ struct Source {
 
 // What one transaction gathers.
 struct Transaction {
-  Transaction(std::unique_ptr<Combiner> c, std::size_t bindings) : combiner(std::move(c)), stats(bindings) {}
+  Transaction(std::unique_ptr<Combiner> c, const protocol::MaterializationSpec& spec)
+      : combiner(std::move(c)), stats(spec.bindings.size()) {
+    for (const protocol::MaterializationBinding& binding : spec.bindings) {
+      const protocol::FieldSelection& fields = *binding.field_selection;
+      rows.emplace_back(*binding.collection, fields.values, binding.ser_policy);
+      has_document.push_back(!fields.document.empty());
+    }
+  }
   void clear() {
     combiner->clear();
     loads.clear();
@@ -99,6 +102,8 @@ struct Transaction {
     opened = {};
   }
   std::unique_ptr<Combiner> combiner;
+  std::vector<RowReader> rows;     // by binding, of what the combiner gives: they know its layouts
+  std::vector<bool> has_document;  // by binding: is it stored?
   KeySet loads;
   std::vector<Batch> unsent;  // keys to load that were read ahead
   std::size_t unsent_bytes = 0;
@@ -148,7 +153,7 @@ void add_loaded(Transaction* transaction, const Batch* documents) {
 void finish_combining(Transaction* transaction) { transaction->combiner->finish(); }
 
 // On the pool: the next store requests; empty at the end.
-StoreBatch drain_piece(Transaction* transaction, std::vector<std::unique_ptr<Source>>* sources) {
+StoreBatch drain_piece(Transaction* transaction) {
   StoreBatch batch;
   batch.reserve(std::min(piece_bytes + piece_bytes / 8, 2 * transaction->combiner->bytes()), 0);
   std::string values;
@@ -156,15 +161,15 @@ StoreBatch drain_piece(Transaction* transaction, std::vector<std::unique_ptr<Sou
     const Combined* document = transaction->combiner->next();
     transaction->drained = !document;
     if (!document) break;
-    Source& source = *(*sources)[document->binding];
+    RowReader& row = transaction->rows[document->binding];
     values.clear();
-    source.values.read(document->json, document->values, transaction->combiner->layouts(document->binding));
-    source.values.pack(values);
+    row.read(document->json, document->values, transaction->combiner->layouts(document->binding));
+    row.pack(values);
     StoreBatch::Document store;
     store.binding = document->binding;
     store.key_packed = document->key;
     store.values_packed = values;
-    if (source.has_document) store.doc = source.values.document();
+    if (transaction->has_document[document->binding]) store.doc = row.document();
     store.exists = document->front;
     store.is_delete = document->deleted;
     batch.add(store);
@@ -272,6 +277,7 @@ struct MaterializeSession::Impl {
   std::unique_ptr<Transaction> closed;           // is stored meanwhile, or empty
   Checkpoint closing;                            // of it
   bool committed = false;                        // it is
+  std::exception_ptr failed_ahead;               // what reading the next one ended with
   std::size_t last_read = 0;                     // binding
   bool crowded = false;  // the transaction that gathers holds about what memory allows
   Checkpoint recovered;
@@ -422,13 +428,17 @@ Task<> MaterializeSession::Impl::transactions(Writer<MaterializeInput>& out) {
     materialize::Acknowledge acknowledge;
     acknowledge.state_patches_json = committed_update.patches();
     co_await send(out, std::move(acknowledge));
-    co_await send_unsent(out);
-    co_await collect(out);
+    bool last = stopping;  // what was read ahead is read again by the next session
+    if (!last) {
+      co_await send_unsent(out);
+      co_await collect(out);
+    }
     while (!acknowledged) co_await changed.wait();
-    if (transaction->documents == 0) break;
+    if (last || transaction->documents == 0) break;
     co_await flush(out);
     close();
     co_await all(store_closed(out), read_ahead());
+    if (failed_ahead) std::rethrow_exception(failed_ahead);
   }
   ended = true;
   out.close();
@@ -562,7 +572,7 @@ Task<> MaterializeSession::Impl::store_closed(Writer<MaterializeInput>& out) {
 }
 
 // Reads for the next transaction while this one is stored: as much as it may hold, whose keys are loaded
-// then.
+// then. What fails here must not keep this one from being committed.
 Task<> MaterializeSession::Impl::read_ahead() {
   while (!committed) {
     bool boundary = sources.empty() || sources[last_read]->at_boundary;
@@ -571,7 +581,13 @@ Task<> MaterializeSession::Impl::read_ahead() {
       co_await changed.wait();
       continue;
     }
-    Batch keys = co_await read(*next);
+    Batch keys;
+    try {
+      keys = co_await read(*next);
+    } catch (const Error&) {
+      failed_ahead = std::current_exception();
+      co_return;
+    }
     if (keys.empty()) continue;
     transaction->unsent_bytes += keys.bytes();
     transaction->unsent.push_back(std::move(keys));
@@ -581,7 +597,7 @@ Task<> MaterializeSession::Impl::read_ahead() {
 Task<> MaterializeSession::Impl::store_documents(Writer<MaterializeInput>& out) {
   co_await on_cpu(context.cpu, finish_combining, closed.get());
   for (;;) {
-    StoreBatch batch = co_await on_cpu(context.cpu, drain_piece, closed.get(), &sources);
+    StoreBatch batch = co_await on_cpu(context.cpu, drain_piece, closed.get());
     if (batch.empty()) break;
     co_await send(out, std::move(batch));
   }
@@ -655,7 +671,7 @@ Task<> MaterializeSession::Impl::recover() {
   std::vector<CombineBinding> bindings = combine_bindings(spec);
   for (std::unique_ptr<Transaction>* one : {&transaction, &closed}) {
     auto combiner = std::make_unique<Combiner>(bindings, budget, options.spill_folder);
-    *one = std::make_unique<Transaction>(std::move(combiner), bindings.size());
+    *one = std::make_unique<Transaction>(std::move(combiner), spec);
   }
 }
 

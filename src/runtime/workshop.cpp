@@ -209,19 +209,19 @@ void Workshop::pack_missing(const CombineBinding& spec, std::size_t location, st
 
 bool Workshop::scan(std::uint32_t index, std::string_view json, std::string& key, DocumentView& document) {
   Binding& binding = bindings_[index];
-  const json::Locations* found = &binding.key_and_values;
   document = {json};
-  if (binding.key_and_values.scan(json, layouts(index), tree_)) {
-    found->extents(extents_, json);
+  bool found_all = binding.finds_values && binding.key_and_values.scan(json, layouts(index), tree_);
+  if (found_all) {
+    binding.key_and_values.extents(extents_, json);
     document.values = std::span(extents_).subspan(binding.key.size());
   } else {
-    // Perhaps only the values cannot be found in the text.
-    found = &binding.key;
-    if (!binding.key.scan(json)) return false;
+    if (!binding.key.scan(json, layouts(index), tree_)) return false;
+    binding.finds_values = false;  // of which one is in an array: it is looked for when it is stored
   }
+  const json::Locations& found = found_all ? binding.key_and_values : binding.key;
   key.clear();
   for (std::size_t i = 0; i < binding.key.size(); ++i) {
-    if (const json::Node* node = (*found)[i])
+    if (const json::Node* node = found[i])
       data::pack_canonical(key, *node);
     else
       pack_missing(binding.spec, i, key);

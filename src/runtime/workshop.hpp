@@ -89,6 +89,7 @@ class Workshop {
     Validator validator;
     std::optional<Validator> former;
     json::Locations key, key_and_values;
+    bool finds_values = true;        // do texts show the values?
     std::optional<NameCheck> names;  // from the first document on
     std::uint64_t known = 0;         // the structure of which `names` knew all names last
     std::vector<Shortcut> shortcuts;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "random_json.hpp"
+#include "sluice/base/error.hpp"
 #include "sluice/json/write.hpp"
 
 namespace sluice::json {
@@ -75,6 +76,14 @@ TEST(Locations, FindsTheSameByLayout) {
     }
   }
   EXPECT_GT(layouts.matches(), 5'000u);
+}
+
+TEST(Locations, GoesByOnesLayoutsOnly) {
+  Locations locations(pointers({"/a"}));
+  Layouts layouts, others;
+  Tree scratch;
+  EXPECT_TRUE(locations.scan(R"({"a":1})", layouts, scratch));
+  EXPECT_THROW(locations.scan(R"({"a":1})", others, scratch), Error);
 }
 
 TEST(Locations, TeachesNoLayoutsInVain) {

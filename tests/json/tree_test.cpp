@@ -5,6 +5,10 @@
 #include <rapidjson/stringbuffer.h>
 #include <rapidjson/writer.h>
 
+#include <bit>
+#include <cstdlib>
+#include <random>
+
 #include "json/random_json.hpp"
 #include "sluice/base/bytes.hpp"
 #include "sluice/base/error.hpp"
@@ -357,6 +361,24 @@ TEST(Number, TellsIntegersOf64BitsFromDoubles) {
   EXPECT_TRUE(std::signbit(number("-0").floating));
   EXPECT_TRUE(std::isinf(number("1e999").floating));
   EXPECT_EQ(number("-1e-999").floating, 0);
+}
+
+TEST(Number, RoundsFractionsOnce) {
+  std::mt19937_64 random(3);
+  for (int i = 0; i < 200'000; ++i) {
+    std::string token = std::to_string(random() >> random() % 64);
+    std::size_t point = 1 + random() % token.size();
+    if (point < token.size()) token.insert(point, ".");
+    if (token[0] == '0' && point != 1) continue;
+    if (i % 3 == 0) token.insert(0, "-");
+    if (i % 7 == 0) token += "e" + std::to_string(static_cast<int>(random() % 40) - 20);
+    Number n = number(token);
+    if (n.type != Number::Type::floating) continue;
+    double expected = std::strtod(token.c_str(), nullptr);
+    ASSERT_EQ(std::bit_cast<std::uint64_t>(n.floating), std::bit_cast<std::uint64_t>(expected)) << token;
+  }
+  EXPECT_TRUE(std::signbit(number("-0.0").floating));
+  EXPECT_EQ(number("0.1").floating, 0.1);
 }
 
 }  // namespace

@@ -10,10 +10,13 @@
 #include "sluice/async/scope.hpp"
 #include "sluice/base/error.hpp"
 #include "sluice/base/text.hpp"
+#include "sluice/data/packed.hpp"
+#include "sluice/json/pointer.hpp"
 #include "sluice/json/tree.hpp"
 #include "sluice/json/write.hpp"
 #include "sluice/runtime/collection.hpp"
 #include "sluice/runtime/shape.hpp"
+#include "sluice/runtime/uuid.hpp"
 #include "world.hpp"
 
 namespace sluice::runtime::testing {
@@ -231,10 +234,8 @@ class Session final : public connector::Transactor {
         acknowledge_time_(acknowledge_time) {}
 
   Task<materialize::Opened> open(materialize::Open request) override {
-    for (const protocol::MaterializationBinding& binding : request.materialization->bindings) {
-      const std::vector<std::string>& values = binding.field_selection->values;
-      has_extra_.push_back(std::find(values.begin(), values.end(), "extra") != values.end());
-    }
+    for (const protocol::MaterializationBinding& binding : request.materialization->bindings)
+      values_.push_back(binding.field_selection->values);
     content_ = endpoint_.read();
     pending_ = integer_at(request.state_json, "change") > 0 ? request.state_json : "";
     materialize::Opened opened;
@@ -278,6 +279,27 @@ class Session final : public connector::Transactor {
     if (!batch.empty()) co_await found.send(std::move(batch));
     found.close();
   }
+  // They are those of the document.
+  void check_values(const protocol::StoreBatch::Document& document) const {
+    const std::vector<std::string>& fields = values_[document.binding];
+    if (document.doc.find("\"extra\":") != std::string_view::npos &&
+        std::find(fields.begin(), fields.end(), "extra") == fields.end())
+      throw Error(Error::Kind::bug, "no field for a member of " + std::string(document.doc));
+    json::Tree tree;
+    tree.parse(document.doc);
+    std::string expected;
+    for (const std::string& field : fields) {
+      if (field == "flow_published_at") {
+        const json::Node* uuid = json::Pointer("/_meta/uuid").find(tree);
+        data::pack_string(expected, published_at(parse_uuid(uuid->text)->clock));
+      } else {
+        data::pack(expected, tree, tree.find(tree.root(), field));
+      }
+    }
+    if (document.values_packed != expected)
+      throw Error(Error::Kind::bug, fmt::format("stored values {} are not those of {}",
+                                                text::hex(document.values_packed), document.doc));
+  }
   Task<std::optional<ConnectorState>> flush() override { co_return std::nullopt; }
   Task<> store(Reader<protocol::StoreBatch> documents) override {
     std::optional<std::pair<std::uint32_t, std::string>> last;
@@ -288,8 +310,7 @@ class Session final : public connector::Transactor {
         if (last && !(*last < key)) throw Error(Error::Kind::bug, "stores are not in ascending order");
         if (document.exists != content_.rows.contains(key))
           throw Error(Error::Kind::bug, "exists is wrong of " + std::string(document.doc));
-        if (!has_extra_[document.binding] && document.doc.find("\"extra\":") != std::string_view::npos)
-          throw Error(Error::Kind::bug, "no field for a member of " + std::string(document.doc));
+        check_values(document);
         last = key;
         staged_[key] = std::string(document.doc);
         ++traffic_.stores;
@@ -348,7 +369,7 @@ class Session final : public connector::Transactor {
   Traffic& traffic_;
   bool disable_load_optimization_;
   Clock::Duration acknowledge_time_;
-  std::vector<bool> has_extra_;  // by binding
+  std::vector<std::vector<std::string>> values_;  // fields by binding
   Endpoint::Content content_;
   std::vector<std::pair<std::uint32_t, std::string>> wanted_;
   Endpoint::Rows staged_;

@@ -231,6 +231,33 @@ TEST_F(LogReaderTest, KnownTransactionsAreReadWithoutALookAtTheirLines) {
   EXPECT_THROW(LogReader(file, {}).scan(blind.size()), Error);
 }
 
+std::uint64_t read_calls() {
+  std::ifstream in("/proc/self/io");
+  std::string name;
+  for (std::uint64_t value; in >> name >> value;)
+    if (name == "syscr:") return value;
+  return 0;
+}
+
+TEST_F(LogReaderTest, SmallKnownTransactionsAreReadInOne) {
+  KnownLog log;
+  for (std::uint64_t clock = 1; clock < 400; clock += 2)
+    log.add({pending(static_cast<int>(clock), 1, clock)}, 1, clock + 1);
+  write(log.text);
+  std::uint64_t calls[2];
+  for (bool known : {false, true}) {
+    LogReader reader(file, {});
+    std::uint64_t before = read_calls();
+    ASSERT_EQ(reader.scan(text.size(), known ? log.transactions : std::vector<KnownTransaction>()),
+              LogReader::Scan::found);
+    int documents = 0;
+    while (reader.next()) ++documents;
+    calls[known] = read_calls() - before;
+    EXPECT_EQ(documents, 200);
+  }
+  EXPECT_LE(calls[1], calls[0]);
+}
+
 TEST_F(LogReaderTest, WhatIsNotAsItIsKnownIsLookedAt) {
   KnownLog log;
   log.add({pending(1, 1, 10)}, 1, 11);

@@ -217,6 +217,7 @@ TEST(Sessions, StoppedWhileTheyReadAheadLoseNothing) {
         co_await start.capture->run();
       });
       world.memory_bytes = 1_MiB;  // for a transaction less than half of one of the source
+      int stopped_after = 0;
       run([&](Loop& loop) -> Task<> {
         World::Start start(world, loop);
         auto stop = [](World::Start& of, std::uint64_t at) -> Task<> {
@@ -224,15 +225,79 @@ TEST(Sessions, StoppedWhileTheyReadAheadLoseNothing) {
           of.materialization->stop();
         };
         co_await all(start.materialization->run(), stop(start, stop_at));
-        EXPECT_LT(start.sink.traffic.transactions, 6);
+        stopped_after = start.sink.traffic.transactions;
+        EXPECT_LT(stopped_after, 6);
       });
       run([&](Loop& loop) -> Task<> {
         World::Start start(world, loop);
         co_await materialize(start);
       });
       EXPECT_EQ(world.counts(), testing::counts_of(script)) << stop_at;
+      // The open transaction is committed, not what was read for the next one.
+      if (stop_at == 1) {
+        EXPECT_EQ(stopped_after, 1);
+      }
     }
   }
+}
+
+CaptureScript many_documents() {
+  CaptureScript script;
+  script.documents = 2'000;
+  script.batch = 500;
+  script.ids = 1'000'000;
+  script.text = std::string(500, 'x');
+  return script;
+}
+
+TEST(Sessions, WhatIsReadAheadAndNotValidSparesTheTransactionBefore) {
+  for (Endpoint::Authority authority : {Endpoint::Authority::remote, Endpoint::Authority::recovery}) {
+    World world(many_documents(), authority);
+    world.materialization.bindings[0].collection->read_schema_json =
+        R"({"type":"object","properties":{"last":{"maximum":7000}}})";
+    run([&](Loop& loop) -> Task<> {
+      World::Start start(world, loop);
+      co_await start.capture->run();
+    });
+    std::string error;
+    run([&](Loop& loop) -> Task<> {
+      World::Start start(world, loop);
+      try {
+        co_await materialize(start);
+      } catch (const Error& e) {
+        error = e.what();
+      }
+      EXPECT_EQ(start.sink.traffic.transactions, 1);
+    });
+    EXPECT_NE(error.find("failed validation"), error.npos) << error;
+    if (authority == Endpoint::Authority::remote) {
+      EXPECT_GT(world.counts().size(), 1'000u);
+    }
+  }
+}
+
+// Documents of several shapes, read by a process that did not write them, so that no place is known
+// beforehand.
+TEST(Sessions, StoreTheValuesOfTheirDocuments) {
+  CaptureScript script = many_documents();
+  script.extra_from = 2;
+  World world(script);
+  protocol::MaterializationBinding& binding = world.materialization.bindings[0];
+  protocol::Projection extra = binding.collection->projections[0];
+  extra.field = "extra";
+  extra.ptr = "/extra";
+  binding.collection->projections.insert(binding.collection->projections.begin() + 1, extra);
+  binding.field_selection->values = {"count", "extra", "flow_published_at", "last"};
+  run([&](Loop& loop) -> Task<> {
+    World::Start start(world, loop);
+    co_await start.capture->run();
+  });
+  run([&](Loop& loop) -> Task<> {
+    World::Start start(world, loop);
+    co_await materialize(start);
+    EXPECT_GT(start.sink.traffic.transactions, 2);
+  });
+  EXPECT_EQ(world.counts(), testing::counts_of(script));
 }
 
 TEST(Sessions, PatchesOfEachPhaseReachTheConnector) {

@@ -18,8 +18,8 @@ namespace sluice::json {
 class Layouts {
  public:
   // The number of the text's layout, which no other one has that these Layouts know or knew. 0 if its layout
-  // is not known or it has to be parsed, for an escape or an error. The text outlives the use of what
-  // follows, which is about the text that was matched last.
+  // is not known or it has to be parsed, for an escape or an error. What follows is about the text of the
+  // last call, which outlives its use; there is nothing of it after a 0.
   std::uint64_t match(std::string_view text);
   // Its scalars in its order: they belong to no tree.
   std::span<const Node> scalars() const { return {scalars_.data(), layouts_[recent_].gaps.size()}; }

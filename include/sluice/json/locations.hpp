@@ -24,6 +24,7 @@ class Locations {
   // document has to be parsed.
   bool scan(std::string_view document);
   // The same through the layout of the document, if that is known; else the layouts learn it, with `tree`.
+  // They are the same ones in each call, as what is known of a layout goes by its number.
   bool scan(std::string_view document, Layouts& layouts, Tree& tree);
   void find(const Tree& document);
 
@@ -33,7 +34,7 @@ class Locations {
   };
   // Of what was found in the text, location by location; replaces `out`.
   void extents(std::vector<Extent>& out, std::string_view document) const;
-  // Takes what was found before, instead of looking again.
+  // Takes what was found before of the same locations, instead of looking again.
   void find(std::string_view document, std::span<const Extent> extents);
 
   std::size_t size() const { return found_.size(); }
@@ -77,6 +78,7 @@ class Locations {
   std::size_t scanned_count_ = 0;
   std::vector<const Node*> found_;
   std::vector<Known> known_;  // of the last layouts
+  const Layouts* layouts_ = nullptr;
   std::size_t oldest_ = 0;
 };
 
