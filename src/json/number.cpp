@@ -9,11 +9,11 @@
 namespace sluice::json {
 namespace {
 
-// Of at most fifteen digits with a point among them, as most fractions are: digits and power of ten are exact
-// doubles then, so that their quotient is rounded once, as it has to be (Clinger).
+// Of at most fifteen characters, as most fractions are: digits and power of ten are exact doubles then, so
+// that their quotient is rounded once, as it has to be (Clinger).
 bool short_fraction(std::string_view token, double& value) {
-  constexpr double powers[] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
-                               1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+  static constexpr double powers[] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                      1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
   bool negative = token.front() == '-';
   if (negative) token.remove_prefix(1);
   if (token.size() >= std::size(powers)) return false;

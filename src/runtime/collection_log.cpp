@@ -128,9 +128,10 @@ void CollectionLog::Transaction::restore() {
                 "Restore the file, or start over with a new state folder.");
   reach(log_.faults_, "before log restore");
   tail.end = tail.position.length;
-  if (size > tail.end) tail.file->truncate(tail.end);
+  // First the acknowledgement, which may be there and published already: no reader sees a file without it.
   tail.text = tail.position.acknowledgement;
   tail.flush();
+  if (size > tail.end) tail.file->truncate(tail.end);
   tail.clean = true;
   first_ = tail.end;
   reach(log_.faults_, "after log restore");

@@ -210,7 +210,7 @@ struct MaterializeSession::Impl {
   }
 
   // Where the protocol is; what the connector may say depends on it.
-  enum class Phase { opening, loading, flushing, storing, committing };
+  enum class Phase { opening, loading, flushing, storing, committing, committed };
 
   Task<> run();
   Task<> session(materialize::Open open);
@@ -372,7 +372,7 @@ Task<> MaterializeSession::Impl::receive(Reader<MaterializeOutput>& in) {
     } else if (auto* started = std::get_if<materialize::StartedCommit>(&output->value)) {
       if (phase != Phase::committing) protocol_error("StartedCommit without StartCommit");
       answer = std::move(started->state);
-      phase = Phase::loading;
+      phase = Phase::committed;
     }
     changed.notify_all();
   }
@@ -438,7 +438,7 @@ Task<> MaterializeSession::Impl::transactions(Writer<MaterializeInput>& out) {
     co_await flush(out);
     close();
     co_await all(store_closed(out), read_ahead());
-    if (failed_ahead) std::rethrow_exception(failed_ahead);
+    if (failed_ahead && !stopping) std::rethrow_exception(failed_ahead);
   }
   ended = true;
   out.close();

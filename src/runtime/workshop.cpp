@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "redact.hpp"
@@ -210,13 +211,14 @@ void Workshop::pack_missing(const CombineBinding& spec, std::size_t location, st
 bool Workshop::scan(std::uint32_t index, std::string_view json, std::string& key, DocumentView& document) {
   Binding& binding = bindings_[index];
   document = {json};
+  if (std::memchr(json.data(), '\\', json.size())) return false;
   bool found_all = binding.finds_values && binding.key_and_values.scan(json, layouts(index), tree_);
   if (found_all) {
     binding.key_and_values.extents(extents_, json);
     document.values = std::span(extents_).subspan(binding.key.size());
   } else {
     if (!binding.key.scan(json, layouts(index), tree_)) return false;
-    binding.finds_values = false;  // of which one is in an array: it is looked for when it is stored
+    binding.finds_values = false;  // for good: one is in an array, and is looked for when it is stored
   }
   const json::Locations& found = found_all ? binding.key_and_values : binding.key;
   key.clear();

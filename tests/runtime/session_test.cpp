@@ -291,6 +291,23 @@ TEST(Sessions, WhatIsReadAheadAndNotValidSparesTheTransactionBefore) {
   }
 }
 
+TEST(Sessions, StopDoesNotMindWhatIsReadAheadAndNotValid) {
+  World world(many_documents());
+  world.materialization.bindings[0].collection->read_schema_json =
+      R"({"type":"object","properties":{"last":{"maximum":7000}}})";
+  run([&](Loop& loop) -> Task<> {
+    World::Start start(world, loop);
+    co_await start.capture->run();
+  });
+  run([&](Loop& loop) -> Task<> {
+    World::Start start(world, loop);
+    // By then the next transaction has failed: it holds fewer documents.
+    co_await all(start.materialization->run(), stop_after(start, 5'000));
+    EXPECT_EQ(start.sink.traffic.transactions, 1);
+  });
+  EXPECT_GT(world.counts().size(), 1'000u);
+}
+
 // Documents of several shapes, read by a process that did not write them, so that no place is known
 // beforehand.
 TEST(Sessions, StoreTheValuesOfTheirDocuments) {
