@@ -249,6 +249,7 @@ TEST(Sessions, StopCommitsTheOpenTransactionAndNotWhatIsReadAhead) {
   CaptureScript script = many_documents();
   World world(script);
   world.memory_bytes = for_some_transactions;
+  world.transaction_a_checkpoint = true;
   run([&](Loop& loop) -> Task<> {
     World::Start start(world, loop);
     co_await start.capture->run();
@@ -269,6 +270,7 @@ TEST(Sessions, WhatIsReadAheadAndNotValidSparesTheTransactionBefore) {
   for (Endpoint::Authority authority : {Endpoint::Authority::remote, Endpoint::Authority::recovery}) {
     World world(many_documents(), authority);
     world.memory_bytes = for_some_transactions;
+    world.transaction_a_checkpoint = true;
     world.materialization.bindings[0].collection->read_schema_json =
         R"({"type":"object","properties":{"last":{"maximum":700}}})";
     run([&](Loop& loop) -> Task<> {
@@ -295,6 +297,7 @@ TEST(Sessions, WhatIsReadAheadAndNotValidSparesTheTransactionBefore) {
 TEST(Sessions, StopDoesNotMindWhatIsReadAheadAndNotValid) {
   World world(many_documents());
   world.memory_bytes = for_some_transactions;
+  world.transaction_a_checkpoint = true;
   world.materialization.bindings[0].collection->read_schema_json =
       R"({"type":"object","properties":{"last":{"maximum":700}}})";
   run([&](Loop& loop) -> Task<> {
@@ -317,6 +320,7 @@ TEST(Sessions, StoreTheValuesOfTheirDocuments) {
   script.extra_from = 2;
   World world(script);
   world.memory_bytes = for_some_transactions;
+  world.transaction_a_checkpoint = true;
   protocol::MaterializationBinding& binding = world.materialization.bindings[0];
   protocol::Projection extra = binding.collection->projections[0];
   extra.field = "extra";

@@ -48,6 +48,7 @@ struct World {
     std::unique_ptr<CaptureSession> capture_with(World& world, protocol::Capture& connector) {
       CaptureOptions options("{}", world.folder.path(), world.memory_bytes);
       options.stop_when_caught_up = true;
+      if (world.transaction_a_checkpoint) options.max_transaction = {};
       options.stop_grace = world.stop_grace;
       return std::make_unique<CaptureSession>(context, store, connector, world.capture, "v1", log_pointers,
                                               options, capture_progress);
@@ -82,6 +83,8 @@ struct World {
   Faults faults;
   std::size_t memory_bytes = 16_MiB;
   Clock::Duration stop_grace = std::chrono::seconds(60);
+  // Of the capture. Else some may hold several, depending on what has arrived.
+  bool transaction_a_checkpoint = false;
   std::vector<std::string> collections;
   protocol::CaptureSpec capture;
   protocol::MaterializationSpec materialization;
