@@ -114,12 +114,8 @@ Locations::Spot Locations::spot(const Node* found, const Layouts& layouts) {
   const char *begin = found->raw.data(), *end = begin + found->raw.size();
   spot.begin = layouts.anchor(begin);
   spot.end = layouts.anchor(end);
-  if (found->kind == Kind::array || found->kind == Kind::object) {
-    spot.is = Spot::Is::container;
-  } else {
-    spot.is = Spot::Is::scalar;
-    spot.scalar = spot.end.scalar - 1;  // its end is where the place is
-  }
+  bool container = found->kind == Kind::array || found->kind == Kind::object;
+  spot.is = container ? Spot::Is::container : Spot::Is::scalar;
   return spot;
 }
 
@@ -133,7 +129,7 @@ void Locations::read(const Known& known, const Layouts& layouts) {
         found_[i] = nullptr;
         break;
       case Spot::Is::scalar:
-        found_[i] = &scalars[spot.scalar];
+        found_[i] = &scalars[spot.end.scalar - 1];  // which ends where the place is
         break;
       case Spot::Is::container:
         found_[i] = &scanned(layouts.place(spot.begin), layouts.place(spot.end));

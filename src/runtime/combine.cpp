@@ -192,6 +192,9 @@ struct Combiner::Impl {
   std::string_view add_valid(std::uint32_t binding, std::string_view json);
   bool add_by(Shortcut& shortcut, std::uint32_t binding);
   void add_parsed(std::uint32_t binding, bool front);
+  // Is there a document of the key that this one is folded with, as it does not replace it?
+  static bool folds(const CombineTable::Entry& entry, bool replaces);
+  void put(CombineTable::Entry& entry, const DocumentView& document);
   void add_to(CombineTable::Entry& entry, const Outcome& outcome, const json::Node* uuid);
   void spill();
   void merge_newest(std::size_t count);
@@ -232,15 +235,22 @@ std::string_view Combiner::Impl::add(std::uint32_t binding, std::string_view jso
 bool Combiner::Impl::add_by(Shortcut& shortcut, std::uint32_t binding) {
   workshop.pack_key(binding, shortcut, key);
   CombineTable::Entry& entry = table.entry(binding, key);
-  bool first = entry.last == entry.first;
-  if (!first && !shortcut.replaces()) return false;
+  if (folds(entry, shortcut.replaces())) return false;
   DocumentView document = workshop.text(binding, shortcut);
   document.bits = shortcut.replaces() ? replaces_bit : 0;
-  if (first)
+  put(entry, document);
+  return true;
+}
+
+bool Combiner::Impl::folds(const CombineTable::Entry& entry, bool replaces) {
+  return entry.last != entry.first && !replaces;
+}
+
+void Combiner::Impl::put(CombineTable::Entry& entry, const DocumentView& document) {
+  if (entry.last == entry.first)
     table.append(entry, document);
   else
     table.replace_last(entry, document);
-  return true;
 }
 
 void Combiner::Impl::add_parsed(std::uint32_t binding, bool front) {
@@ -267,12 +277,8 @@ std::string_view Combiner::Impl::add_valid(std::uint32_t binding, std::string_vi
     return add(binding, json, false);
   CombineTable::Entry& entry = table.entry(binding, key);
   if (!workshop[binding].schema.reduces()) document.bits = replaces_bit;
-  if (entry.last == entry.first)
-    table.append(entry, document);
-  else if (document.bits & replaces_bit)
-    table.replace_last(entry, document);
-  else
-    return add(binding, json, false);
+  if (folds(entry, document.bits & replaces_bit)) return add(binding, json, false);
+  put(entry, document);
   if (table.bytes() >= limit) spill();
   return key;
 }
@@ -282,11 +288,10 @@ std::string_view Combiner::Impl::add_valid(std::uint32_t binding, std::string_vi
 void Combiner::Impl::add_to(CombineTable::Entry& entry, const Outcome& outcome, const json::Node* uuid) {
   bool replaces = Reducer::takes_rhs(outcome);
   auto redact = static_cast<std::uint8_t>(outcome.redacts() ? redact_bit : 0);
-  if (entry.last == entry.first || replaces) {
+  if (!folds(entry, replaces)) {
     DocumentView document = workshop.text(uuid);
     document.bits = static_cast<std::uint8_t>((replaces ? replaces_bit : 0) | redact);
-    if (entry.last == entry.first) return table.append(entry, document);
-    return table.replace_last(entry, document);
+    return put(entry, document);
   }
   if (workshop.fold_parsed(entry.binding, entry.last->view().json, outcome, Mode::partial, folded)) {
     auto bits = static_cast<std::uint8_t>(reduced_bit | redact | (entry.last->bits & redact_bit));

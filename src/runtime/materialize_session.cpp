@@ -239,6 +239,7 @@ struct MaterializeSession::Impl {
   Task<> on_acknowledged(materialize::Acknowledged answer);
   Task<> fold_state(const std::optional<ConnectorState>& change, StateUpdate& update, StateCommit& commit);
 
+  bool at_boundary() const { return sources.empty() || sources[last_read]->at_boundary; }
   std::optional<std::size_t> next_source() const;
   bool may_close() const;
   bool must_close() const;
@@ -447,7 +448,7 @@ Task<> MaterializeSession::Impl::transactions(Writer<MaterializeInput>& out) {
 // Reads and loads until the transaction should close; without documents: until the session should end.
 Task<> MaterializeSession::Impl::collect(Writer<MaterializeInput>& out) {
   for (;;) {
-    bool boundary = sources.empty() || sources[last_read]->at_boundary;
+    bool boundary = at_boundary();
     if (boundary && must_close()) co_return;
     std::optional<std::size_t> next = boundary ? next_source() : last_read;
     if (next && !(boundary && full())) {
@@ -575,7 +576,7 @@ Task<> MaterializeSession::Impl::store_closed(Writer<MaterializeInput>& out) {
 // then. What fails here must not keep this one from being committed.
 Task<> MaterializeSession::Impl::read_ahead() {
   while (!committed) {
-    bool boundary = sources.empty() || sources[last_read]->at_boundary;
+    bool boundary = at_boundary();
     std::optional<std::size_t> next = boundary ? next_source() : last_read;
     if (!next || full() || stopping) {
       co_await changed.wait();

@@ -42,9 +42,13 @@ Workshop::Workshop(std::vector<CombineBinding> bindings) {
   layouts_.resize(std::clamp<std::size_t>(bindings_.size(), 1, most_layouts));
 }
 
-Shortcut* Workshop::begin(std::uint32_t index, std::string_view json) {
+void Workshop::match(std::uint32_t binding, std::string_view json) {
   json_ = json;
-  layout_ = layouts(index).match(json);
+  layout_ = layouts(binding).match(json);
+}
+
+Shortcut* Workshop::begin(std::uint32_t index, std::string_view json) {
+  match(index, json);
   return layout_ == 0 ? nullptr : find_shortcut(bindings_[index], layouts(index));
 }
 
@@ -74,8 +78,7 @@ void Workshop::parse(std::uint32_t binding) {
 }
 
 const Outcome& Workshop::check(std::uint32_t binding, std::string_view json) {
-  json_ = json;
-  layout_ = layouts(binding).match(json);
+  match(binding, json);
   parse(binding);
   return validate(binding);
 }
@@ -179,27 +182,30 @@ const json::Node* Workshop::insert_placeholder(std::uint32_t binding) {
   return &tree_[at];
 }
 
+// `pack` says false of a location that is missing.
+template <class Pack>
+void Workshop::pack_locations(const CombineBinding& spec, std::string& out, Pack pack) {
+  out.clear();
+  for (std::size_t i = 0; i < spec.key.size(); ++i)
+    if (!pack(i)) pack_missing(spec, i, out);
+}
+
 void Workshop::pack_key(std::uint32_t binding, std::string& out) {
   const CombineBinding& spec = bindings_[binding].spec;
-  out.clear();
-  for (std::size_t i = 0; i < spec.key.size(); ++i) {
-    if (const json::Node* node = spec.key[i].find(tree_))
-      data::pack(out, tree_, node);
-    else
-      pack_missing(spec, i, out);
-  }
+  pack_locations(spec, out, [&](std::size_t i) {
+    const json::Node* node = spec.key[i].find(tree_);
+    if (node) data::pack(out, tree_, node);
+    return node != nullptr;
+  });
 }
 
 void Workshop::pack_key(std::uint32_t binding, const Shortcut& shortcut, std::string& out) {
   std::span<const json::Node> scalars = layouts(binding).scalars();
-  out.clear();
-  for (std::size_t i = 0; i < shortcut.key().size(); ++i) {
+  pack_locations(bindings_[binding].spec, out, [&](std::size_t i) {
     std::uint32_t scalar = shortcut.key()[i];
-    if (scalar != Shortcut::missing)
-      data::pack_canonical(out, scalars[scalar]);
-    else
-      pack_missing(bindings_[binding].spec, i, out);
-  }
+    if (scalar != Shortcut::missing) data::pack_canonical(out, scalars[scalar]);
+    return scalar != Shortcut::missing;
+  });
 }
 
 void Workshop::pack_missing(const CombineBinding& spec, std::size_t location, std::string& out) {
@@ -221,13 +227,10 @@ bool Workshop::scan(std::uint32_t index, std::string_view json, std::string& key
     binding.finds_values = false;  // for good: one is in an array, and is looked for when it is stored
   }
   const json::Locations& found = found_all ? binding.key_and_values : binding.key;
-  key.clear();
-  for (std::size_t i = 0; i < binding.key.size(); ++i) {
-    if (const json::Node* node = found[i])
-      data::pack_canonical(key, *node);
-    else
-      pack_missing(binding.spec, i, key);
-  }
+  pack_locations(binding.spec, key, [&](std::size_t i) {
+    if (found[i]) data::pack_canonical(key, *found[i]);
+    return found[i] != nullptr;
+  });
   return true;
 }
 

@@ -97,11 +97,14 @@ class Workshop {
     int credit = most_credit;  // each document that takes one gains one; learning costs some
     unsigned missed = 0;       // documents that nothing was learned from for want of credit
   };
+  void match(std::uint32_t binding, std::string_view json);
   Shortcut* find_shortcut(Binding& binding, const json::Layouts& layouts);
   // Parses and validates. Throws unless the document is valid.
   const Outcome& check(std::uint32_t binding, std::string_view json);
   Insertion added(std::uint32_t object, std::uint32_t node, const std::string& member) const;
   DocumentView with(std::string_view text, const Insertion& insertion);
+  template <class Pack>
+  void pack_locations(const CombineBinding& spec, std::string& out, Pack pack);
   void pack_missing(const CombineBinding& spec, std::size_t location, std::string& out);
   [[noreturn]] void fail_validation(Binding& binding);
   void redact(Binding& binding, Held& held, const Outcome& outcome);

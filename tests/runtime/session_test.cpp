@@ -202,6 +202,20 @@ TEST(Sessions, ATransactionLargerThanMemoryPassesInOne) {
   EXPECT_EQ(world.counts(), testing::counts_of(script));
 }
 
+void capture(World& world) {
+  run([&](Loop& loop) -> Task<> {
+    World::Start start(world, loop);
+    co_await start.capture->run();
+  });
+}
+
+void materialize_the_rest(World& world) {
+  run([&](Loop& loop) -> Task<> {
+    World::Start start(world, loop);
+    co_await materialize(start);
+  });
+}
+
 Task<> stop_after(World::Start& start, std::uint64_t stores) {
   while (start.sink.traffic.stores < stores) co_await yield();
   start.materialization->stop();
@@ -217,28 +231,19 @@ TEST(Sessions, StoppedWhileTheyReadAheadLoseNothing) {
       script.ids = 1'500;
       script.text = std::string(250, 'x');
       World world(script, authority);
-      run([&](Loop& loop) -> Task<> {
-        World::Start start(world, loop);
-        co_await start.capture->run();
-      });
+      capture(world);
       world.memory_bytes = 256_KiB;  // for a transaction less than half of one of the source
       run([&](Loop& loop) -> Task<> {
         World::Start start(world, loop);
         co_await all(start.materialization->run(), stop_after(start, stop_at));
         EXPECT_LT(start.sink.traffic.transactions, 4);
       });
-      run([&](Loop& loop) -> Task<> {
-        World::Start start(world, loop);
-        co_await materialize(start);
-      });
+      materialize_the_rest(world);
       EXPECT_EQ(world.counts(), testing::counts_of(script)) << stop_at;
     }
   }
 }
 
-// One source transaction is a transaction: it is more than is looked at in one go, and than memory should
-// hold.
-constexpr std::size_t for_one_transaction = 1_MiB;
 CaptureScript many_documents() {
   CaptureScript script;
   script.documents = script.batch = 200;
@@ -247,38 +252,39 @@ CaptureScript many_documents() {
   return script;
 }
 
+// One source transaction is a transaction: it is more than is looked at in one go, and than memory should
+// hold.
+struct SmallWorld : World {
+  explicit SmallWorld(CaptureScript s = many_documents(), Endpoint::Authority a = Endpoint::Authority::remote)
+      : World(std::move(s), a) {
+    memory_bytes = 1_MiB;
+    transaction_a_checkpoint = true;
+  }
+  // Documents of the second one are not valid.
+  void refuse_from_251() {
+    materialization.bindings[0].collection->read_schema_json =
+        R"({"type":"object","properties":{"last":{"maximum":250}}})";
+  }
+};
+
 TEST(Sessions, StopCommitsTheOpenTransactionAndNotWhatIsReadAhead) {
   CaptureScript script = many_documents();
-  World world(script);
-  world.memory_bytes = for_one_transaction;
-  world.transaction_a_checkpoint = true;
-  run([&](Loop& loop) -> Task<> {
-    World::Start start(world, loop);
-    co_await start.capture->run();
-  });
+  SmallWorld world(script);
+  capture(world);
   run([&](Loop& loop) -> Task<> {
     World::Start start(world, loop);
     co_await all(start.materialization->run(), stop_after(start, 1));
     EXPECT_EQ(start.sink.traffic.transactions, 1);
   });
-  run([&](Loop& loop) -> Task<> {
-    World::Start start(world, loop);
-    co_await materialize(start);
-  });
+  materialize_the_rest(world);
   EXPECT_EQ(world.counts(), testing::counts_of(script));
 }
 
 TEST(Sessions, WhatIsReadAheadAndNotValidSparesTheTransactionBefore) {
   for (Endpoint::Authority authority : {Endpoint::Authority::remote, Endpoint::Authority::recovery}) {
-    World world(many_documents(), authority);
-    world.memory_bytes = for_one_transaction;
-    world.transaction_a_checkpoint = true;
-    world.materialization.bindings[0].collection->read_schema_json =
-        R"({"type":"object","properties":{"last":{"maximum":250}}})";
-    run([&](Loop& loop) -> Task<> {
-      World::Start start(world, loop);
-      co_await start.capture->run();
-    });
+    SmallWorld world(many_documents(), authority);
+    world.refuse_from_251();
+    capture(world);
     std::string error;
     run([&](Loop& loop) -> Task<> {
       World::Start start(world, loop);
@@ -297,15 +303,9 @@ TEST(Sessions, WhatIsReadAheadAndNotValidSparesTheTransactionBefore) {
 }
 
 TEST(Sessions, StopDoesNotMindWhatIsReadAheadAndNotValid) {
-  World world(many_documents());
-  world.memory_bytes = for_one_transaction;
-  world.transaction_a_checkpoint = true;
-  world.materialization.bindings[0].collection->read_schema_json =
-      R"({"type":"object","properties":{"last":{"maximum":250}}})";
-  run([&](Loop& loop) -> Task<> {
-    World::Start start(world, loop);
-    co_await start.capture->run();
-  });
+  SmallWorld world;
+  world.refuse_from_251();
+  capture(world);
   run([&](Loop& loop) -> Task<> {
     World::Start start(world, loop);
     // By then the next transaction has failed: it holds fewer documents.
@@ -320,19 +320,14 @@ TEST(Sessions, StopDoesNotMindWhatIsReadAheadAndNotValid) {
 TEST(Sessions, StoreTheValuesOfTheirDocuments) {
   CaptureScript script = many_documents();
   script.extra_from = 2;
-  World world(script);
-  world.memory_bytes = for_one_transaction;
-  world.transaction_a_checkpoint = true;
+  SmallWorld world(script);
   protocol::MaterializationBinding& binding = world.materialization.bindings[0];
   protocol::Projection extra = binding.collection->projections[0];
   extra.field = "extra";
   extra.ptr = "/extra";
   binding.collection->projections.insert(binding.collection->projections.begin() + 1, extra);
   binding.field_selection->values = {"count", "extra", "flow_published_at", "last"};
-  run([&](Loop& loop) -> Task<> {
-    World::Start start(world, loop);
-    co_await start.capture->run();
-  });
+  capture(world);
   run([&](Loop& loop) -> Task<> {
     World::Start start(world, loop);
     co_await materialize(start);

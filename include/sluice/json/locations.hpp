@@ -52,7 +52,6 @@ class Locations {
   // Where texts of a layout have the value at a location.
   struct Spot {
     enum class Is : std::uint8_t { missing, scalar, container } is = Is::missing;
-    std::uint32_t scalar = 0;  // its number
     Layouts::Anchor begin, end;
   };
   struct Known {
