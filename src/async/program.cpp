@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "sluice/async/loop.hpp"
+#include "sluice/base/memory.hpp"
 
 namespace sluice {
 namespace {
@@ -19,6 +20,7 @@ std::string_view environment(const char* name) {
 
 int run_program(int argc, char** argv, Task<> (*body)(Context&, std::vector<std::string>)) {
   LogFormat format = LogFormat::color;
+  keep_freed_memory();
   try {
     std::signal(SIGPIPE, SIG_IGN);  // writing tells
     format = parse_log_format(environment("LOG_FORMAT"));

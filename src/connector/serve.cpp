@@ -18,6 +18,7 @@
 #include "signals.hpp"
 #include "sluice/async/loop.hpp"
 #include "sluice/base/error.hpp"
+#include "sluice/base/memory.hpp"
 #include "sluice/json/tree.hpp"
 #include "sluice/protocol/serve.hpp"
 #include "version.hpp"
@@ -190,6 +191,7 @@ std::optional<int> parse(CLI::App& app, int argc, char** argv) {
 template <class Connector>
 int serve_main(int argc, char** argv, const std::string& name,
                const std::function<std::unique_ptr<Connector>(Context&)>& make) {
+  keep_freed_memory();
   Options options;
   options.memory_bytes = default_memory();
   CLI::App app("Without a command, serves the Flow protocol on standard input and output.", name);

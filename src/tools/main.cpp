@@ -18,6 +18,7 @@
 #include "sluice/async/loop.hpp"
 #include "sluice/base/bytes.hpp"
 #include "sluice/base/error.hpp"
+#include "sluice/base/memory.hpp"
 #include "sluice/base/text.hpp"
 
 namespace sluice::tools {
@@ -77,7 +78,8 @@ int execute(const Settings& settings, Task<> (*command)(Context&, const Settings
     if (parsed == LogFormat::color && !display.terminal()) parsed = LogFormat::text;
     std::string level = settings.log_level.empty() ? environment("LOG_LEVEL") : settings.log_level;
     log = Log(parse_log_level(level), parsed, [&display](std::string_view line) { display.log(line); });
-    CpuPool pool(std::max(2u, std::thread::hardware_concurrency()));
+    // One thread more than cores: a job may wait for a disk.
+    CpuPool pool(std::max(1u, std::thread::hardware_concurrency()) + 1);
     SteadyClock clock;
     Loop loop;
     Context context(loop.executor(), pool, clock, log);
@@ -214,6 +216,7 @@ int main(int argc, char** argv) {
 }  // namespace sluice::tools
 
 int main(int argc, char** argv) {
+  sluice::keep_freed_memory();
   sluice::forgo_sqlite_memory_count();
   return sluice::tools::main(argc, argv);
 }

@@ -1,9 +1,6 @@
 #include "run.hpp"
 
 #include <fmt/format.h>
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
 
 #include <algorithm>
 #include <csignal>
@@ -18,6 +15,7 @@
 #include "sluice/async/scope.hpp"
 #include "sluice/base/bytes.hpp"
 #include "sluice/base/error.hpp"
+#include "sluice/base/memory.hpp"
 #include "sluice/runtime/capture_session.hpp"
 #include "sluice/runtime/inferred.hpp"
 #include "sluice/runtime/materialize_session.hpp"
@@ -27,14 +25,6 @@
 
 namespace sluice::tools {
 namespace {
-
-// Parsing a catalog and building specs take several times the memory of the result; what was freed goes back
-// to the system, or the process stays as large as that for as long as it runs.
-void give_back_memory() {
-#ifdef __GLIBC__
-  ::malloc_trim(0);
-#endif
-}
 
 using namespace std::chrono_literals;
 using runtime::CaptureDef;
