@@ -18,11 +18,16 @@ constexpr int cost_of_trying = 1, cost_of_remembering = 3;
 constexpr int longest_pause = 4096;
 
 bool is_scalar(const Node& node) { return node.kind != Kind::array && node.kind != Kind::object; }
+
 // Goes over a text scalar by scalar.
 class Walk {
  public:
   explicit Walk(std::string_view text)
-      : at_(text.data()), end_(at_ + text.size()), wide_(text.size() < width ? at_ : end_ - width + 1) {}
+      : at_(text.data()),
+        end_(at_ + text.size()),
+        is_wide_(text.size() >= width),
+        wide_(is_wide_ ? end_ - width + 1 : at_),
+        beyond_ascii_(is_wide_ ? 0 : Sixteen::all) {}
 
   // Do these `size` bytes follow, which lie in a buffer that goes on for another sixteen? Then they are
   // behind.
@@ -31,7 +36,7 @@ class Walk {
       Sixteen::Set same = Sixteen(at_).same(Sixteen(expected));
       if (size <= width) {
         at_ += size;
-        return (~same & ((Sixteen::Set{1} << size) - 1)) == 0;
+        return (~same & Sixteen::below(static_cast<int>(size))) == 0;
       }
       if (same != Sixteen::all) return false;
     }
@@ -41,22 +46,37 @@ class Walk {
   }
   bool take(Node& node) {
     if (at_ == end_) return false;
-    if (*at_ == '"') return take_string(node);
+    if (*at_ == '"' && is_wide_) return take_string(node);
+    if (*at_ >= '1' && *at_ <= '9' && at_ < wide_ && take_integer(node)) return true;
     at_ = scalar(node, at_, end_);
     return at_;
   }
   std::string_view rest() const { return {at_, end_}; }
+  // Is nothing but ASCII in the strings? Only longer texts are asked.
+  bool ascii() const { return beyond_ascii_ == 0; }
 
  private:
   static constexpr std::uint32_t width = Sixteen::size;
 
   bool take_string(Node& node) {
-    const char* quote = at_ + 1;
-    Sixteen::Set found = 0;
-    for (; quote < wide_; quote += width)
-      if ((found = Sixteen(quote).escapes()) != 0) break;
-    quote = found != 0 ? quote + Sixteen::first(found) : find_escape(quote, end_);
-    if (quote == end_ || *quote != '"') return false;
+    const char* at = at_ + 1;
+    for (; at < wide_; at += width) {
+      Sixteen block(at);
+      if (Sixteen::Set escapes = block.escapes()) return end_string(node, at, escapes, block.beyond_ascii());
+      beyond_ascii_ |= block.beyond_ascii();
+    }
+    // What is left is the end of the last sixteen bytes.
+    Sixteen block(end_ - width);
+    auto passed = at - (end_ - width);
+    Sixteen::Set escapes = block.escapes() >> passed;
+    return escapes != 0 && end_string(node, at, escapes, block.beyond_ascii() >> passed);
+  }
+  // The sets are of what follows `at`.
+  bool end_string(Node& node, const char* at, Sixteen::Set escapes, Sixteen::Set beyond_ascii) {
+    int size = Sixteen::first(escapes);
+    const char* quote = at + size;
+    if (*quote != '"') return false;
+    beyond_ascii_ |= beyond_ascii & Sixteen::below(size);
     node.kind = Kind::string;
     node.truth = false;
     node.text = {at_ + 1, quote};
@@ -64,18 +84,24 @@ class Walk {
     at_ = quote + 1;
     return true;
   }
+  // As most numbers are: fewer than sixteen digits, the first of them no zero, and nothing else.
+  bool take_integer(Node& node) {
+    Sixteen::Set others = ~Sixteen(at_).digits() & Sixteen::all;
+    if (others == 0) return false;
+    const char* behind = at_ + Sixteen::first(others);
+    if (*behind == '.' || (*behind | 0x20) == 'e') return false;
+    node.kind = Kind::number;
+    node.truth = false;
+    node.text = node.raw = {at_, behind};
+    at_ = behind;
+    return true;
+  }
 
   const char *at_, *end_;
-  const char* wide_;  // sixteen bytes can be read at what lies before
+  bool is_wide_;               // sixteen bytes can be read
+  const char* wide_;           // and that at what lies before
+  Sixteen::Set beyond_ascii_;  // of strings
 };
-
-bool is_ascii(std::string_view text) {
-  constexpr std::size_t width = Sixteen::size;
-  if (text.size() < width) return false;
-  Sixteen::Set found = Sixteen(text.data() + text.size() - width).beyond_ascii();
-  for (; text.size() >= width; text.remove_prefix(width)) found |= Sixteen(text.data()).beyond_ascii();
-  return found == 0;
-}
 
 std::uint32_t distance(const char* from, const char* to) { return static_cast<std::uint32_t>(to - from); }
 
@@ -169,8 +195,9 @@ bool Layouts::Layout::match(std::string_view text, Node* scalars) const {
     if (!walk.skip(expected, gap) || !walk.take(*scalars++)) return false;
     expected += gap;
   }
-  if (walk.rest() != std::string_view(expected, tail)) return false;
-  return is_ascii(text) || simdjson::validate_utf8(text.data(), text.size());
+  if (!text::same(walk.rest(), {expected, tail})) return false;
+  // What is between the scalars was looked at in the text that was parsed.
+  return walk.ascii() || simdjson::validate_utf8(text.data(), text.size());
 }
 
 void Layouts::lay_out(std::vector<Node>& into) const {

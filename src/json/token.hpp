@@ -1,7 +1,9 @@
 #pragma once
-#include "sixteen.hpp"
+#include "sluice/base/sixteen.hpp"
 
 namespace sluice::json {
+
+using text::Sixteen;
 
 constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 

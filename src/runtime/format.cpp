@@ -26,8 +26,11 @@ struct Scan {
     rest.remove_prefix(1);
     return true;
   }
-  bool take_any(std::string_view set) {
-    return !rest.empty() && set.find(peek()) != set.npos && take(peek());
+  // Either one, neither of which is a zero.
+  bool take_any(char a, char b) {
+    bool here = peek() == a || peek() == b;
+    if (here) rest.remove_prefix(1);
+    return here;
   }
   template <class Predicate>
   std::size_t run(Predicate predicate) {
@@ -36,70 +39,70 @@ struct Scan {
     rest.remove_prefix(n);
     return n;
   }
-  // Exactly `n` digits, or -1.
-  int number(std::size_t n) {
-    if (rest.size() < n) return -1;
-    int value = 0;
-    for (std::size_t i = 0; i < n; ++i) {
-      if (!digit(rest[i])) return -1;
-      value = value * 10 + (rest[i] - '0');
-    }
-    rest.remove_prefix(n);
+  // Exactly two digits, or -1.
+  int two_digits() {
+    if (rest.size() < 2 || !digit(rest[0]) || !digit(rest[1])) return -1;
+    int value = (rest[0] - '0') * 10 + (rest[1] - '0');
+    rest.remove_prefix(2);
     return value;
   }
 };
 
 bool is_integer(std::string_view text) {
   Scan scan{text};
-  scan.take_any("+-");
+  scan.take_any('+', '-');
   if (!scan.run(digit)) return false;
   if (scan.take('.') && !scan.run([](char c) { return c == '0'; })) return false;
   return scan.done();
 }
 
-bool is_number(std::string_view text) {
-  if (text == "NaN" || text == "Infinity" || text == "-Infinity") return true;
+bool is_finite(std::string_view text) {
   Scan scan{text};
-  scan.take_any("+-");
+  scan.take_any('+', '-');
   bool whole = scan.run(digit) > 0;
   if (scan.take('.')) {
     if (!scan.run(digit)) return false;
   } else if (!whole) {
     return false;
   }
-  if (scan.take_any("eE")) {
-    scan.take_any("+-");
+  if (scan.take_any('e', 'E')) {
+    scan.take_any('+', '-');
     if (!scan.run(digit)) return false;
   }
   return scan.done();
 }
 
+bool is_number(std::string_view text) {
+  return is_finite(text) || text == "NaN" || text == "Infinity" || text == "-Infinity";
+}
+
 bool take_date(Scan& scan) {
-  int year = scan.number(4);
-  if (year < 0 || !scan.take('-')) return false;
-  int month = scan.number(2);
+  int century = scan.two_digits(), year = scan.two_digits();
+  if (century < 0 || year < 0 || !scan.take('-')) return false;
+  int month = scan.two_digits();
   if (month < 1 || month > 12 || !scan.take('-')) return false;
-  int day = scan.number(2);
-  return day >= 1 && std::chrono::year_month_day(std::chrono::year(year), std::chrono::month(unsigned(month)),
-                                                 std::chrono::day(unsigned(day)))
-                         .ok();
+  int day = scan.two_digits();
+  return day >= 1 &&
+         std::chrono::year_month_day(std::chrono::year(100 * century + year),
+                                     std::chrono::month(unsigned(month)), std::chrono::day(unsigned(day)))
+             .ok();
 }
 
 bool take_time(Scan& scan) {
-  int hour = scan.number(2);
+  int hour = scan.two_digits();
   if (hour < 0 || hour > 23 || !scan.take(':')) return false;
-  int minute = scan.number(2);
+  int minute = scan.two_digits();
   if (minute < 0 || minute > 59 || !scan.take(':')) return false;
-  int second = scan.number(2);
+  int second = scan.two_digits();
   if (second < 0 || second > 60) return false;
   if (scan.take('.') && !scan.run(digit)) return false;
   int offset = 0;
-  if (!scan.take_any("Zz")) {
+  if (!scan.take_any('Z', 'z')) {
     bool west = scan.peek() == '-';
-    if (!scan.take_any("+-")) return false;
-    int hours = scan.number(2);
+    if (!scan.take_any('+', '-')) return false;
+    int hours = scan.two_digits();
     if (hours < 0 || hours > 23 || !scan.take(':')) return false;
-    int minutes = scan.number(2);
+    int minutes = scan.two_digits();
     if (minutes < 0 || minutes > 59) return false;
     offset = (west ? -1 : 1) * (hours * 60 + minutes);
   }
@@ -120,7 +123,7 @@ bool is_time(std::string_view text) {
 
 bool is_date_time(std::string_view text) {
   Scan scan{text};
-  return take_date(scan) && scan.take_any("Tt") && take_time(scan) && scan.done();
+  return take_date(scan) && scan.take_any('T', 't') && take_time(scan) && scan.done();
 }
 
 // P[nY][nM][nD][T[nH][nM][nS]]: from the first unit to the last none is left out.
@@ -163,7 +166,7 @@ template <int pairs>
 bool is_mac(std::string_view text) {
   Scan scan{text};
   for (int i = 0; i < pairs; ++i) {
-    if (i > 0) scan.take_any(":-");
+    if (i > 0) scan.take_any(':', '-');
     for (int j = 0; j < 2; ++j)
       if (!hex(scan.peek()) || !scan.take(scan.peek())) return false;
   }
@@ -292,7 +295,8 @@ bool is_iri_reference(std::string_view text) { return is_reference(text, true, f
 // RFC 6570 §2.
 bool is_expression(std::string_view text) {
   Scan scan{text};
-  scan.take_any("+#./;?&");
+  constexpr std::string_view operators = "+#./;?&";
+  if (operators.find(scan.peek()) != operators.npos) scan.take(scan.peek());
   do {
     bool name = false;
     for (;;) {

@@ -138,6 +138,44 @@ TEST(Layouts, LeaveErrorsToTheParser) {
   }
 }
 
+// Wherever they are in the blocks that a text is looked at by.
+TEST(Layouts, LookAtEveryByteOfAString) {
+  for (std::string_view frame : {"?", "[?]", "{\"a\":?,\"b\":[1,2,3,4,5,6,7]}"}) {
+    std::string good(frame);
+    good.replace(good.find('?'), 1, "\"\"");
+    for (std::string_view special : {"x", "é", "\xff", "\xc3", "\x01", "\"", "\\n"}) {
+      for (std::size_t size = 0; size < 40; ++size) {
+        for (std::size_t at = 0; at <= size; ++at) {
+          std::string text(frame);
+          std::string string(size, 'a');
+          string.insert(at, special);
+          text.replace(text.find('?'), 1, '"' + string + '"');
+          Pair pair;
+          pair.parse(good);
+          EXPECT_EQ(pair.parse(text), special == "x" || special == "é") << text;
+        }
+      }
+    }
+  }
+}
+
+TEST(Layouts, LookAtEveryByteOfANumber) {
+  for (std::string_view frame : {"?", "[?]", "{\"a\":?,\"b\":[1,2,3,4,5,6,7]}"}) {
+    std::string good(frame);
+    good.replace(good.find('?'), 1, "1");
+    for (std::string_view rest : {"", ".5", "e3", "E-1", ".", "e", "x", "-", ".5e+10", ":", "/"}) {
+      bool valid = rest.empty() || rest.find_first_of("0123456789") != rest.npos;
+      for (std::size_t size = 1; size < 20; ++size) {
+        std::string text(frame);
+        text.replace(text.find('?'), 1, std::string(size, '9').append(rest));
+        Pair pair;
+        pair.parse(good);
+        EXPECT_EQ(pair.parse(text), valid) << text;
+      }
+    }
+  }
+}
+
 TEST(Layouts, KnowNoEmptyText) {
   Pair pair;
   EXPECT_FALSE(pair.parse(""));

@@ -8,7 +8,7 @@
 #include <emmintrin.h>
 #endif
 
-namespace sluice::json {
+namespace sluice::text {
 
 // Sixteen bytes of a text, and sets of them: bit i for byte i.
 class Sixteen {
@@ -17,6 +17,7 @@ class Sixteen {
   using Set = std::uint32_t;
   static constexpr Set all = 0xffff;
   static int first(Set set) { return std::countr_zero(set); }
+  static Set below(int n) { return (Set{1} << n) - 1; }
 
 #ifdef __x86_64__
   explicit Sixteen(const char* at) : bytes_(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at))) {}
@@ -63,4 +64,4 @@ class Sixteen {
 #endif
 };
 
-}  // namespace sluice::json
+}  // namespace sluice::text
