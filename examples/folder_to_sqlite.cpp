@@ -27,4 +27,4 @@ Task<> load(Context& context, std::vector<std::string> arguments) {
             into(sqlite::append, context.cpu, arguments.at(1), "log", columns));
 }
 
-int main(int argc, char** argv) { return run_program(argc, argv, load); }
+int main(int argc, char** argv) { return run_program(argc, argv, load, "FOLDER DATABASE"); }

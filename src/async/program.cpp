@@ -1,5 +1,8 @@
 #include "sluice/async/program.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <string_view>
@@ -18,7 +21,12 @@ std::string_view environment(const char* name) {
 
 }  // namespace
 
-int run_program(int argc, char** argv, Task<> (*body)(Context&, std::vector<std::string>)) {
+int run_program(int argc, char** argv, Task<> (*body)(Context&, std::vector<std::string>),
+                std::optional<std::string_view> usage) {
+  if (usage && std::ranges::count(*usage, ' ') + 1 != argc - 1) {
+    fmt::print(stderr, "usage: {} {}\n", argv[0], *usage);
+    return 2;
+  }
   LogFormat format = LogFormat::color;
   keep_freed_memory();
   try {

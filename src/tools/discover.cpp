@@ -77,6 +77,14 @@ void add_options(CLI::App& command, DiscoverOptions& options) {
       ->check(CLI::IsMember({"proto", "json"}))
       ->capture_default_str();
   command.add_option("--connector-path", options.connectors, "Folder of connector binaries, by image name");
+  command.callback([&options] {
+    if (!options.catalog.empty() || (!options.connector.empty() && !options.config.empty())) return;
+    throw CLI::ParseError(
+        "nothing to discover from: name a catalog, or a connector with --connector and its configuration "
+        "with "
+        "--config",
+        CLI::ExitCodes::RequiredError);
+  });
 }
 
 Task<> discover(Context& context, DiscoverOptions options) {
@@ -94,9 +102,6 @@ Task<> discover(Context& context, DiscoverOptions options) {
     input.capture = found->first;
     input.endpoint = found->second.endpoint;
   } else {
-    if (options.connector.empty() || options.config.empty())
-      throw Error(Error::Kind::config, "nothing to discover from",
-                  "Name a catalog, or a connector with --connector and its configuration with --config.");
     input.endpoint = endpoint(options.connector, read_config(options.config), options);
   }
   ConnectorOptions connectors;

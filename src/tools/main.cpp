@@ -66,6 +66,15 @@ std::string check_seconds(const std::string& text) {
   return valid ? "" : fmt::format("'{}' is not a whole number of seconds, 0 or more", text);
 }
 
+std::string check_log_level(const std::string& text) {
+  try {
+    parse_log_level(text);
+    return "";
+  } catch (const Error& e) {
+    return e.what();
+  }
+}
+
 // Builds loop, pool, clock and log, runs the command, prints the final error. The one place that does.
 int execute(const Settings& settings, Task<> (*command)(Context&, const Settings&, Display&)) {
   ::signal(SIGPIPE, SIG_IGN);
@@ -126,8 +135,10 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   app.set_version_flag("--version", std::string("sluice ") + SLUICE_VERSION);
   auto common = [&](CLI::App* command) {
-    command->add_option("--log-level", settings.log_level,
-                        "trace, debug, info, warn or error (default: LOG_LEVEL, else info)");
+    command
+        ->add_option("--log-level", settings.log_level,
+                     "trace, debug, info, warn or error (default: LOG_LEVEL, else info)")
+        ->check(check_log_level);
     command->add_flag("--json,--log-json", settings.json, "Log lines as JSON");
   };
 

@@ -60,6 +60,16 @@ TEST(Program, ABadEnvironmentIsShown) {
   EXPECT_EXIT(run(succeed, "", "xml"), ExitedWithCode(1), "unknown log format 'xml'");
 }
 
+TEST(Program, OfAnotherNumberOfArgumentsItSaysItsUsage) {
+  char name[] = "program", argument[] = "one";
+  char* argv[] = {name, argument, nullptr};
+  EXPECT_EXIT(std::_Exit(run_program(1, argv, succeed, "FILE")), ExitedWithCode(2),
+              "^usage: program FILE\n$");
+  EXPECT_EXIT(std::_Exit(run_program(2, argv, succeed, "FILE")), ExitedWithCode(0), "^$");
+  EXPECT_EXIT(std::_Exit(run_program(2, argv, succeed, "FROM TO")), ExitedWithCode(2),
+              "usage: program FROM TO");
+}
+
 TEST(Program, AClosedPipeIsAnError) {
   EXPECT_EXIT(run(write_to_nobody, "", "text"), ExitedWithCode(1), "writing to nobody: Broken pipe");
 }

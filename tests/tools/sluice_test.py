@@ -441,6 +441,16 @@ class Arguments(SluiceTest):
             for name in ("argument", "--source", "sluice discover"):
                 self.assertIn(name, self.stderr)
 
+    def test_a_log_level_is_checked_before_anything_else(self):
+        self.sluice("run", "none.yaml", "--log-level", "loud", status=2)
+        self.assertIn("unknown log level 'loud'", self.stderr)
+
+    def test_discovering_needs_a_catalog_or_a_connector_with_its_configuration(self):
+        for arguments in ([], ["--connector", "source-postgres"], ["--config", "config.json"]):
+            self.sluice("discover", *arguments, status=2)
+            for name in ("catalog", "--connector", "--config"):
+                self.assertIn(name, self.stderr)
+
     def test_an_unknown_task_is_said_with_those_that_there_are(self):
         catalog = self.write_catalog()
         for command in ("run", "validate", "spec"):
