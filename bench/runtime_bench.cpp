@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cstdlib>
@@ -154,8 +155,8 @@ Cost measure(int documents, Body body) {
           static_cast<double>(allocations() - count) / n};
 }
 
-// Of one run. The limit is measured right behind what it is compared with: it swings with what else the
-// machine writes.
+// Of one run. Each limit is measured right behind what writes a log: it swings with what else the machine
+// writes.
 struct Costs {
   Cost capture, materialize, limit;
   Cost both, limit_of_both;
@@ -218,7 +219,7 @@ struct World {
       throw Error(Error::Kind::bug, fmt::format("{} of {} documents were stored", nothing.stored, documents));
   }
   TemporaryFolder folder;
-  CpuPool pool{std::thread::hardware_concurrency() + 1};  // as `sluice` has
+  CpuPool pool{std::max(1u, std::thread::hardware_concurrency()) + 1};  // as `sluice` has
   SteadyClock clock;
   Loop loop;
   Context context{loop.executor(), pool, clock, Log()};
@@ -267,7 +268,7 @@ int main(int argc, char** argv) {
   keep_freed_memory();  // as `sluice` does
   bench::Arguments arguments(argc, argv);
   int documents = arguments.quick ? 100'000 : 1'000'000;
-  // They are short, and their limit swings by a factor of four.
+  // At least nine: they are short, and their limit swings by a factor of four.
   int repeats = arguments.quick ? arguments.repeats : std::max(arguments.repeats, 9);
   bench::Result capture{"runtime", "capture to log", "docs/s"}, stores{"runtime", "log to stores", "docs/s"},
       both{"runtime", "capture to log to stores", "docs/s"};

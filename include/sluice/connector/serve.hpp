@@ -15,7 +15,7 @@ using MakeMaterialize = std::function<std::unique_ptr<protocol::Materialize>(Con
 
 // main() of a connector binary (architecture.md §3): no arguments serve the protocol on stdin and stdout,
 // `spec`, `discover --config F`, `--version`, `--help`. Builds loop, pool, clock and log, prints the final
-// error, returns the exit status 0, 1 or 2.
+// error, returns the exit status 0, 1 or 2. The allocator keeps freed memory (keep_freed_memory()).
 //
 // Environment: FLOW_RUNTIME_CODEC (proto, json), LOG_LEVEL, LOG_FORMAT (json, text, color), DOCS_URL
 // (replaces the documentation URL of the spec), SHUTDOWN_AFTER_POLLING=yes (a capture ends once it has caught
