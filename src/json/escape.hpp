@@ -4,11 +4,9 @@
 #include <cstring>
 #include <string_view>
 
-#include "sluice/base/sixteen.hpp"
+#include "sixteen.hpp"
 
 namespace sluice::json {
-
-using text::Sixteen;
 
 // What follows the backslash of each byte: 0 for none, 'u' for the \u00XX form.
 inline constexpr auto escapes = [] {

@@ -84,7 +84,8 @@ class Walk {
     at_ = quote + 1;
     return true;
   }
-  // As most numbers are: fewer than sixteen digits, the first of them no zero, and nothing else.
+  // As most numbers are: fewer than sixteen digits, the first of them no zero, and nothing else. scalar()
+  // would do, at a seventh more for a document.
   bool take_integer(Node& node) {
     Sixteen::Set others = ~Sixteen(at_).digits() & Sixteen::all;
     if (others == 0) return false;

@@ -1,9 +1,7 @@
 #pragma once
-#include "sluice/base/sixteen.hpp"
+#include "sixteen.hpp"
 
 namespace sluice::json {
-
-using text::Sixteen;
 
 constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 

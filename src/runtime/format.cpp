@@ -27,7 +27,7 @@ struct Scan {
     return true;
   }
   // Either one, neither of which is a zero.
-  bool take_any(char a, char b) {
+  bool take_either(char a, char b) {
     bool here = peek() == a || peek() == b;
     if (here) rest.remove_prefix(1);
     return here;
@@ -50,7 +50,7 @@ struct Scan {
 
 bool is_integer(std::string_view text) {
   Scan scan{text};
-  scan.take_any('+', '-');
+  scan.take_either('+', '-');
   if (!scan.run(digit)) return false;
   if (scan.take('.') && !scan.run([](char c) { return c == '0'; })) return false;
   return scan.done();
@@ -58,15 +58,15 @@ bool is_integer(std::string_view text) {
 
 bool is_finite(std::string_view text) {
   Scan scan{text};
-  scan.take_any('+', '-');
+  scan.take_either('+', '-');
   bool whole = scan.run(digit) > 0;
   if (scan.take('.')) {
     if (!scan.run(digit)) return false;
   } else if (!whole) {
     return false;
   }
-  if (scan.take_any('e', 'E')) {
-    scan.take_any('+', '-');
+  if (scan.take_either('e', 'E')) {
+    scan.take_either('+', '-');
     if (!scan.run(digit)) return false;
   }
   return scan.done();
@@ -97,9 +97,9 @@ bool take_time(Scan& scan) {
   if (second < 0 || second > 60) return false;
   if (scan.take('.') && !scan.run(digit)) return false;
   int offset = 0;
-  if (!scan.take_any('Z', 'z')) {
+  if (!scan.take_either('Z', 'z')) {
     bool west = scan.peek() == '-';
-    if (!scan.take_any('+', '-')) return false;
+    if (!scan.take_either('+', '-')) return false;
     int hours = scan.two_digits();
     if (hours < 0 || hours > 23 || !scan.take(':')) return false;
     int minutes = scan.two_digits();
@@ -123,7 +123,7 @@ bool is_time(std::string_view text) {
 
 bool is_date_time(std::string_view text) {
   Scan scan{text};
-  return take_date(scan) && scan.take_any('T', 't') && take_time(scan) && scan.done();
+  return take_date(scan) && scan.take_either('T', 't') && take_time(scan) && scan.done();
 }
 
 // P[nY][nM][nD][T[nH][nM][nS]]: from the first unit to the last none is left out.
@@ -166,7 +166,7 @@ template <int pairs>
 bool is_mac(std::string_view text) {
   Scan scan{text};
   for (int i = 0; i < pairs; ++i) {
-    if (i > 0) scan.take_any(':', '-');
+    if (i > 0) scan.take_either(':', '-');
     for (int j = 0; j < 2; ++j)
       if (!hex(scan.peek()) || !scan.take(scan.peek())) return false;
   }

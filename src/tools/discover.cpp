@@ -80,9 +80,8 @@ void add_options(CLI::App& command, DiscoverOptions& options) {
   command.callback([&options] {
     if (!options.catalog.empty() || (!options.connector.empty() && !options.config.empty())) return;
     throw CLI::ParseError(
-        "nothing to discover from: name a catalog, or a connector with --connector and its configuration "
-        "with "
-        "--config",
+        "nothing to discover from: name a catalog, or a connector with --connector and its "
+        "configuration with --config",
         CLI::ExitCodes::RequiredError);
   });
 }

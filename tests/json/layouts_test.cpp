@@ -93,6 +93,10 @@ TEST(Layouts, LeaveWhatIsDifferentToTheParser) {
   }
 }
 
+std::string with(std::string_view frame, std::string_view value) {
+  return std::string(frame).replace(frame.find('?'), 1, value);
+}
+
 TEST(Layouts, LeaveErrorsToTheParser) {
   for (std::string_view bad : {"01",
                                "1.",
@@ -125,9 +129,7 @@ TEST(Layouts, LeaveErrorsToTheParser) {
                                "[",
                                "]"}) {
     for (std::string_view frame : {"?", "[?]", "{\"a\":?}", "{\"a\":?,\"b\":[1,2,3,4]}"}) {
-      std::string good(frame), text(frame);
-      good.replace(good.find('?'), 1, "1");
-      text.replace(text.find('?'), 1, bad);
+      std::string good = with(frame, "1"), text = with(frame, bad);
       Pair pair;
       pair.parse(good);
       EXPECT_FALSE(pair.parse(text)) << text;
@@ -141,15 +143,11 @@ TEST(Layouts, LeaveErrorsToTheParser) {
 // Wherever they are in the blocks that a text is looked at by.
 TEST(Layouts, LookAtEveryByteOfAString) {
   for (std::string_view frame : {"?", "[?]", "{\"a\":?,\"b\":[1,2,3,4,5,6,7]}"}) {
-    std::string good(frame);
-    good.replace(good.find('?'), 1, "\"\"");
+    std::string good = with(frame, "\"\"");
     for (std::string_view special : {"x", "é", "\xff", "\xc3", "\x01", "\"", "\\n"}) {
       for (std::size_t size = 0; size < 40; ++size) {
         for (std::size_t at = 0; at <= size; ++at) {
-          std::string text(frame);
-          std::string string(size, 'a');
-          string.insert(at, special);
-          text.replace(text.find('?'), 1, '"' + string + '"');
+          std::string text = with(frame, '"' + std::string(size, 'a').insert(at, special) + '"');
           Pair pair;
           pair.parse(good);
           EXPECT_EQ(pair.parse(text), special == "x" || special == "é") << text;
@@ -161,13 +159,11 @@ TEST(Layouts, LookAtEveryByteOfAString) {
 
 TEST(Layouts, LookAtEveryByteOfANumber) {
   for (std::string_view frame : {"?", "[?]", "{\"a\":?,\"b\":[1,2,3,4,5,6,7]}"}) {
-    std::string good(frame);
-    good.replace(good.find('?'), 1, "1");
+    std::string good = with(frame, "1");
     for (std::string_view rest : {"", ".5", "e3", "E-1", ".", "e", "x", "-", ".5e+10", ":", "/"}) {
       bool valid = rest.empty() || rest.find_first_of("0123456789") != rest.npos;
       for (std::size_t size = 1; size < 20; ++size) {
-        std::string text(frame);
-        text.replace(text.find('?'), 1, std::string(size, '9').append(rest));
+        std::string text = with(frame, std::string(size, '9').append(rest));
         Pair pair;
         pair.parse(good);
         EXPECT_EQ(pair.parse(text), valid) << text;

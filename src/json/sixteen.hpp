@@ -8,7 +8,7 @@
 #include <emmintrin.h>
 #endif
 
-namespace sluice::text {
+namespace sluice::json {
 
 // Sixteen bytes of a text, and sets of them: bit i for byte i.
 class Sixteen {
@@ -64,4 +64,4 @@ class Sixteen {
 #endif
 };
 
-}  // namespace sluice::text
+}  // namespace sluice::json
