@@ -12,9 +12,12 @@ using namespace std::chrono_literals;
 constexpr Clock::Duration status_interval = 10s;
 constexpr auto longest_silence = 2min;
 constexpr std::int64_t unix_seconds_of_2000 = 946'684'800;
-// The walsender writes message by message; waking for each costs more than decoding it. Under load the reader
-// therefore lets this much time go by between two reads.
-constexpr auto read_interval = 120us;
+// The walsender writes message by message, and waking for each costs more than decoding it. A reader that found
+// no idle moment for `busy` therefore lets `rest` go by between two reads. Otherwise it takes each at once: those
+// of a single transaction come one by one, too, and nobody should wait for them.
+constexpr auto rest = 300us;
+constexpr auto busy = 300us;
+constexpr auto idle = 120us;  // the shortest wait that counts as such a moment
 
 }  // namespace
 
@@ -34,7 +37,7 @@ Task<> Stream::start(std::string slot, std::string publication, pg::Lsn from) {
   for (char c : pg::quote_identifier(publication)) names += c == '\'' ? "''" : std::string(1, c);
   command += names + "')";
   co_await replication_.start_replication(std::move(command));
-  heard_ = last_read_ = listened_ = context_.clock.now();
+  heard_ = last_read_ = last_idle_ = listened_ = context_.clock.now();
 }
 
 std::optional<Stream::Frame> Stream::take(std::string_view bytes) {
@@ -56,15 +59,17 @@ std::optional<Stream::Frame> Stream::poll() {
 
 Task<std::optional<Stream::Frame>> Stream::next(Clock::TimePoint deadline) {
   Clock::TimePoint now = context_.clock.now();
-  if (burst_ > 0 && now - last_read_ < read_interval)
-    co_await replication_.rest_until(std::min(deadline, last_read_ + read_interval));
+  if (burst_ > 0 && last_read_ - last_idle_ >= busy && now - last_read_ < rest)
+    co_await replication_.rest_until(std::min(deadline, last_read_ + rest));
   if (burst_ > 0) heard_ = context_.clock.now();
   burst_ = 0;
   deadline = std::min(deadline, heard_ + longest_silence);
   std::optional<Frame> frame = poll();
   for (bool more = true; more && !frame;) {
+    now = context_.clock.now();
     more = co_await replication_.more_until(deadline);
     frame = poll();
+    if (context_.clock.now() - now >= idle) last_idle_ = context_.clock.now();
   }
   now = last_read_ = listened_ = context_.clock.now();
   if (frame) {

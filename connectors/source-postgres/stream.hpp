@@ -25,8 +25,9 @@ class Stream {
 
   // A frame that has arrived, without waiting. Its views live until the next call of poll() or next().
   std::optional<Frame> poll();
-  // Waits for one until `deadline`: nothing if none came. Throws Error{transient} if the server ends the
-  // stream, or is silent for two minutes although asked for an answer every ten seconds.
+  // Waits for one until `deadline`: nothing if none came. Under load it rests first, so that many come with one
+  // read. Throws Error{transient} if the server ends the stream, or is silent for two minutes although
+  // asked for an answer every ten seconds.
   Task<std::optional<Frame>> next(Clock::TimePoint deadline);
   // The reader was busy with something else since it last waited for a frame: that was no silence.
   void resume_listening();
@@ -50,7 +51,7 @@ class Stream {
   pg::Lsn confirmed_;
   Clock::Duration interval_;  // of status updates
   bool ask_ = true, answer_ = false;
-  Clock::TimePoint heard_, last_read_;
+  Clock::TimePoint heard_, last_read_, last_idle_;
   Clock::TimePoint listened_;  // when the reader last waited, or was excused
   std::size_t burst_ = 0;      // frames since the reader last had to wait
 };

@@ -1,5 +1,7 @@
 #include "socket.hpp"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include "sluice/base/bytes.hpp"
@@ -56,13 +58,14 @@ void Socket::wake() {
 }
 
 Socket::Quiet::Quiet(Socket& socket) : state_(socket.state_), generation_(state_->generation) {
-  wake_at(static_cast<int>(64_KiB));
+  set(SOL_SOCKET, SO_RCVLOWAT, static_cast<int>(64_KiB));
+  set(IPPROTO_TCP, TCP_QUICKACK, 1);
 }
-Socket::Quiet::~Quiet() { wake_at(1); }
+Socket::Quiet::~Quiet() { set(SOL_SOCKET, SO_RCVLOWAT, 1); }
 
-void Socket::Quiet::wake_at(int bytes) {
+void Socket::Quiet::set(int level, int option, int value) {
   if (state_->generation == generation_)
-    ::setsockopt(state_->descriptor.native_handle(), SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof bytes);
+    ::setsockopt(state_->descriptor.native_handle(), level, option, &value, sizeof value);
 }
 
 }  // namespace sluice::pg

@@ -28,7 +28,8 @@ class Socket {
   void wake();
 
   // While this lives, arriving bytes do not wake the loop until they are many: a wait for reading is told
-  // late. Where the socket does not know that (SO_RCVLOWAT), nothing changes.
+  // late. They are acknowledged at once nevertheless: the sender may be waiting for that. What the socket does
+  // not know of this (SO_RCVLOWAT, TCP_QUICKACK) changes nothing.
   class Quiet;
 
  private:
@@ -53,7 +54,7 @@ class Socket::Quiet {
   Quiet& operator=(const Quiet&) = delete;
 
  private:
-  void wake_at(int bytes);
+  void set(int level, int option, int value);
   std::shared_ptr<State> state_;
   unsigned generation_;
 };

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <string>
@@ -72,6 +73,33 @@ TEST(PgSocket, TellsOfMuchWhileQuiet) {
 
 TEST(PgSocket, TellsOfTheEndWhileQuiet) {
   expect_told_while_quiet([](Ends& ends) { ends.far = Fd(); });
+}
+
+// As after questions and answers, when the kernel holds acknowledgements back for what is sent next.
+TEST(PgSocket, AcknowledgesAtOnceWhileQuiet) {
+  sluice::testing::run([](Loop& loop) -> Task<> {
+    Ends ends;
+    auto at_once = [&] {
+      int value = 0;
+      socklen_t size = sizeof value;
+      EXPECT_EQ(::getsockopt(ends.near.get(), IPPROTO_TCP, TCP_QUICKACK, &value, &size), 0);
+      return value != 0;
+    };
+    Socket socket(loop.executor());
+    socket.borrow(ends.near.get());
+    char byte = 0;
+    for (int i = 0; i < 10; ++i) {
+      ends.send(1);
+      EXPECT_EQ(::recv(ends.near.get(), &byte, 1, 0), 1);
+      EXPECT_EQ(::send(ends.near.get(), &byte, 1, 0), 1);
+      EXPECT_EQ(::recv(ends.far.get(), &byte, 1, 0), 1);
+    }
+    EXPECT_FALSE(at_once());
+    Socket::Quiet quiet(socket);
+    EXPECT_TRUE(at_once());
+    socket.release();
+    co_return;
+  });
 }
 
 // Its socket is another's by then.
