@@ -101,7 +101,7 @@ class Run {
   std::vector<std::unique_ptr<MaterializeJob>> materializations_;
   Event changed_;  // stopping_ was set
   bool stopping_ = false;
-  bool captures_ended_ = false;  // --once: what is published now is all there will be
+  bool captures_ended_ = false;  // what is published now is all there will be
   std::exception_ptr failure_;   // of a task that could not go on while others did
 };
 
@@ -215,7 +215,7 @@ Task<> Run::repeat(JobType& job, Once once, std::chrono::seconds interval) {
     try {
       bool again = co_await once(job);
       if (again) continue;
-      if (options_.once) break;
+      if (options_.once || captures_ended_) break;
       wait = restarts.after_end(context_.clock.now() - start);
       job.view.phase("waiting for its interval");
     } catch (Error& e) {
@@ -302,13 +302,16 @@ Task<> Run::repeat_materialization(MaterializeJob& job) {
   co_await repeat(job, once, 0s);
 }
 
-// With --once the captures end by themselves, and materializations when they have what is then published.
+// Captures end with --once, or if every one has failed for good: then materializations end when they have what is
+// published.
 Task<> Run::captures() {
   std::vector<Task<>> tasks;
   for (auto& job : captures_) tasks.push_back(repeat_capture(*job));
   co_await all_of(std::move(tasks));
-  captures_ended_ = options_.once;
+  captures_ended_ = options_.once || (!captures_.empty() && !stopping_);
   if (!captures_ended_) co_return;
+  if (!options_.once && !materializations_.empty())
+    context_.log.error("every capture has failed; materializations end with what was captured");
   for (auto& job : materializations_)
     if (job->session) job->session->finish();
 }

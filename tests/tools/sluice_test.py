@@ -55,7 +55,11 @@ class SluiceTest(unittest.TestCase):
         """Runs to the end; gives standard output, and keeps standard error."""
         options.setdefault("stdout", subprocess.PIPE)
         with self.start(*arguments, **options) as process:
-            out, self.stderr = process.communicate(timeout=60)
+            try:
+                out, self.stderr = process.communicate(timeout=60)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
         self.assertEqual(process.returncode, status, self.stderr)
         return out
 
@@ -312,6 +316,27 @@ class Stopping(SluiceTest):
     def test_while_running(self):
         self.stop_while("open", stay=True)
         self.assertNotIn("still under way", self.stderr)
+
+
+class Failing(SluiceTest):
+    def setUp(self):
+        super().setUp()
+        self.run_once("--name", "acme/source")
+        self.source.update(docs=5, extra={"id": "x"})
+
+    def run_on(self):
+        self.sluice("run", self.write_catalog(), "--state", "state", status=1)
+
+    def test_for_good_of_all_captures_ends_the_run_with_what_was_captured(self):
+        self.run_on()
+        self.assertEqual(self.rows(), [(3,)])
+        self.assertIn("failed validation", self.stderr.splitlines()[-1] + self.stderr.splitlines()[-2])
+        self.assertIn("every capture has failed", self.stderr)
+
+    def test_for_good_of_all_tasks_ends_the_run(self):
+        self.sink["bindings"][0]["fields"] = {"recommended": True, "require": {"nope": {}}}
+        self.run_on()
+        self.assertIn("nope", self.stderr)
 
 
 class Output(SluiceTest):
