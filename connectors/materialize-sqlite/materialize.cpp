@@ -62,6 +62,7 @@ materialize::Validated validate(materialize::Validate request, Log log) {
   Dialect dialect;
   sql::InfoSchema info = read_existing(config.path, dialect, paths);
   config::Flags flags = config.flags();
+  flags.warn_of_unknown(log);
   materialize::Validated out = sql::validate(dialect, rules_of(flags), request, resources, info);
   if (flags.on("truncate_large_values"))
     for (materialize::ValidatedBinding& binding : out.bindings) binding.ser_policy = truncating;
@@ -106,7 +107,7 @@ class Connector final : public protocol::Materialize {
   Task<> run(materialize::Open open, protocol::MaterializeIo io) override {
     Config config = parse_config(require_spec(open.materialization).config_json);
     config::Flags flags = config.flags();
-    if (flags.given()) context_.log.info("feature flags", kv_json("flags", flags.json()));
+    flags.log(context_.log);
     SessionOptions options;
     options.path = config.path;
     options.rules = rules_of(flags);

@@ -6,7 +6,6 @@
 
 #include "sluice/base/error.hpp"
 #include "sluice/base/text.hpp"
-#include "sluice/config/flags.hpp"
 
 namespace sluice::source_postgres {
 namespace {
@@ -64,6 +63,9 @@ std::optional<pg::Lsn> lsn_flag(const config::Flags& flags, std::string_view nam
 }
 
 Features parse_features(const std::string& list) {
+  constexpr std::string_view key_changes = "pk_update_as_delete_insert",
+                             initial_cursor = "initial_backfill_cursor",
+                             forced_cursor = "force_reset_cursor";
   config::Flags flags({{"use_schema_inference", true},
                        {"emit_sourced_schemas", true},
                        {"date_as_date", true},
@@ -76,7 +78,7 @@ Features parse_features(const std::string& list) {
                        {"allow_slot_gap", false},
                        {"rebackfill_recreated_tables", false},
                        {"server_timezone", false}},
-                      list);
+                      list, {key_changes, initial_cursor, forced_cursor});
   Features features;
   features.infer_schema = flags.on("use_schema_inference");
   features.sourced_schemas = flags.on("emit_sourced_schemas");
@@ -91,14 +93,13 @@ Features parse_features(const std::string& list) {
   features.rebackfill_recreated_tables = flags.on("rebackfill_recreated_tables");
   features.server_timezone = flags.on("server_timezone");
   // Without a default here: an unset flag is left to the capture's state.
-  constexpr std::string_view key_changes = "pk_update_as_delete_insert";
   for (const std::string& item : text::split(list, ','))
     if (std::string_view name = text::trim(item);
         name == key_changes || name == "no_" + std::string(key_changes))
       features.key_change_as_delete_insert = name == key_changes;
-  features.initial_cursor = lsn_flag(flags, "initial_backfill_cursor");
-  features.forced_cursor = lsn_flag(flags, "force_reset_cursor");
-  if (flags.given()) features.json = flags.json();
+  features.initial_cursor = lsn_flag(flags, initial_cursor);
+  features.forced_cursor = lsn_flag(flags, forced_cursor);
+  features.flags = std::move(flags);
   return features;
 }
 

@@ -13,6 +13,7 @@
 #include "sluice/cdc/names.hpp"
 #include "sluice/cdc/table_pattern.hpp"
 #include "sluice/config/config.hpp"
+#include "sluice/config/flags.hpp"
 #include "sluice/pg/connection.hpp"
 #include "sluice/pg/types.hpp"
 
@@ -204,7 +205,7 @@ struct Features {
   std::optional<bool> key_change_as_delete_insert;  // not set: as the capture's state says
   std::optional<pg::Lsn> initial_cursor, forced_cursor;
   pg::ValueOptions values;
-  std::string json;  // the flags in effect, or empty if none was given
+  config::Flags flags;  // as they were given
 };
 
 // A configuration ready for use: everything that can be wrong without a connection was found.

@@ -204,8 +204,7 @@ Task<> Session::check(pg::Connection& db) {
 }
 
 Task<> Session::prepare() {
-  if (!settings_.features.json.empty())
-    context_.log.info("feature flags in effect", kv_json("flags", settings_.features.json));
+  settings_.features.flags.log(context_.log);
   if (!settings_.config.advanced.max_backfill_xid.empty())
     context_.log.warn("max_backfill_xid has no effect",
                       kv("value", settings_.config.advanced.max_backfill_xid),

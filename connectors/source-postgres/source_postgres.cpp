@@ -76,6 +76,7 @@ class SourcePostgres final : public Capture {
   Task<capture::Validated> validate(capture::Validate request) override {
     context_.log.status("Validating the capture");
     Settings settings = parse_settings(request.config_json);
+    settings.features.flags.warn_of_unknown(context_.log);
     cdc::Problems problems;
     std::vector<Binding> bindings;
     capture::Validated validated;

@@ -15,6 +15,7 @@ TEST(Flags, OverlayTheDefaults) {
   EXPECT_FALSE(flags.on("never_named"));
   EXPECT_TRUE(flags.given());
   EXPECT_EQ(flags.json(), R"({"a":false,"b":false,"c":true,"unknown":true})");
+  EXPECT_EQ(flags.unknown(), (std::map<std::string, std::string>{{"unknown", "unknown"}}));
 }
 
 TEST(Flags, AreTheDefaultsForAnEmptyList) {
@@ -34,6 +35,20 @@ TEST(Flags, CarryValuesInTheirName) {
   EXPECT_EQ(Flags({}, "x=1,no_x=1").value("x"), std::nullopt);
   EXPECT_EQ(Flags({}, "x=1,no_x=2").value("x"), "1");
   EXPECT_EQ(Flags({}, "x=").value("x"), "");
+}
+
+TEST(Flags, KnowWhatMeansSomethingHere) {
+  Flags flags({{"a", true}}, "no_a,cursor=16/0,no_cursor=1,as_found,no_b, curser=1 ", {"cursor", "as_found"});
+  EXPECT_EQ(flags.unknown(), (std::map<std::string, std::string>{{"b", "no_b"}, {"curser", "curser=1"}}));
+  std::string text;
+  sluice::Log log(sluice::LogLevel::info, sluice::LogFormat::text, [&](std::string_view line) { text += line; });
+  flags.warn_of_unknown(log);
+  EXPECT_NE(text.find("no_b"), text.npos) << text;
+  EXPECT_NE(text.find("curser=1"), text.npos) << text;
+  EXPECT_NE(text.find("known are a, as_found, cursor"), text.npos) << text;
+  text.clear();
+  Flags({{"a", true}}, "no_a").warn_of_unknown(log);
+  EXPECT_EQ(text, "");
 }
 
 }  // namespace

@@ -411,6 +411,13 @@ class Inspecting(SluiceTest):
         self.sluice("validate", self.write_catalog(), "--state", "other", status=1)
         self.assertIn("error acme/sink: ", self.stderr)
 
+    def test_validate_warns_of_unknown_feature_flags(self):
+        config = self.sink["endpoint"]["connector"]["config"]
+        config["advanced"] = {"feature_flags": "no_strict_shard_ranges, retain_existing_dada"}
+        self.sluice("validate", self.write_catalog(), "--state", "state")
+        self.assertEqual(self.stderr.count("feature flag is unknown"), 1)
+        self.assertIn("retain_existing_dada", self.stderr)
+
     def test_validate_decides_on_a_backfill_without_recording_it(self):
         self.source = {"docs": 3, "extra": {"note": None}}
         self.properties["note"] = {"type": ["string", "null"]}
