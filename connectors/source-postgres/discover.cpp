@@ -6,6 +6,7 @@
 #include "sluice/base/text.hpp"
 #include "sluice/cdc/resource.hpp"
 #include "sluice/json/write.hpp"
+#include "source-postgres/prerequisites.hpp"
 
 namespace sluice::source_postgres {
 namespace {
@@ -83,6 +84,7 @@ Task<protocol::capture::Discovered> discover(Context& context, const Settings& s
     bool published = settings.discovers_unpublished() || publication.tables.contains(name);
     return !published || !wanted(settings, name);
   });
+  if (!settings.features.skip_prerequisites) co_await warn_of_server(*db, settings, context.log);
   co_await warn_of_roots_left_out(context.log, *db, settings, publication);
   std::vector<Table> tables = co_await load_tables(*db, publication, names);
   // A table with this column is the destination of a materialization.

@@ -276,17 +276,32 @@ void check_columns(const Table& table, cdc::Problems& problems) {
                     table.name.text()));
 }
 
-}  // namespace
-
-Task<> check_server(pg::Connection& db, const Settings& settings, const Log& log, cdc::Problems& problems) {
+// What can be checked without a change; the publication, unless the server is too old to have any.
+Task<std::optional<Publication>> look_at_server(pg::Connection& db, const Settings& settings, const Log& log,
+                                                cdc::Problems& problems) {
   bool supported = co_await check_version(db, problems);
-  if (!supported) co_return;
+  if (!supported) co_return std::nullopt;
   co_await check_wal_level(db, problems);
   co_await check_role(db, problems);
   co_await check_slot(db, settings, log, problems);
   Publication publication = co_await load_publication(db, settings.config.advanced.publication);
   check_publication(settings, publication, problems);
-  if (!settings.config.advanced.read_only) co_await check_watermarks(db, settings, publication, problems);
+  co_return publication;
+}
+
+}  // namespace
+
+Task<> check_server(pg::Connection& db, const Settings& settings, const Log& log, cdc::Problems& problems) {
+  std::optional<Publication> publication = co_await look_at_server(db, settings, log, problems);
+  if (publication && !settings.config.advanced.read_only)
+    co_await check_watermarks(db, settings, *publication, problems);
+}
+
+Task<> warn_of_server(pg::Connection& db, const Settings& settings, const Log& log) {
+  cdc::Problems problems;
+  co_await look_at_server(db, settings, log, problems);
+  for (const std::string& problem : problems.texts())
+    log.warn("the capture will not run like this", kv("problem", problem));
 }
 
 Task<> check_tables(pg::Connection& db, const Settings& settings, const Log& log,

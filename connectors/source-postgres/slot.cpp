@@ -200,7 +200,7 @@ void check_start(const std::optional<Slot>& slot, const std::string& name, const
             "one of \"{}\" with pgoutput",
             name, slot->type, slot->database, slot->plugin, database),
         "Set another /advanced/slotName.");
-  if (slot->wal_status == "lost" || !slot->invalidation_reason.empty())
+  if (slot->invalidated())
     throw refusal(fmt::format("replication slot \"{}\" was invalidated by the server ({})", name,
                               slot->invalidation_reason.empty() ? "max_slot_wal_keep_size was exceeded"
                                                                 : slot->invalidation_reason));
@@ -220,6 +220,14 @@ void check_start(const std::optional<Slot>& slot, const std::string& name, const
     log.warn("changes are missing", kv("cause", what),
              kv("remedy", "raise the backfill counter of every binding to have all rows again"));
   }
+}
+
+Task<> warn_of_lost_slot(pg::Connection& db, std::string name, Log log) {
+  std::optional<Slot> slot = co_await load_slot(db, name);
+  if (slot && !slot->invalidated()) co_return;
+  log.warn(slot ? "the replication slot was invalidated by the server: if the capture has run, it cannot go on"
+                : "the replication slot does not exist: if the capture has run, it cannot go on",
+           kv("slot", name), kv("remedy", start_over));
 }
 
 Task<> recreate_slot(Context& context, pg::Connection& replication, pg::Connection& db, std::string name) {

@@ -21,6 +21,9 @@ struct Slot {
   std::int64_t active_pid = 0;
   std::optional<pg::Lsn> restart, confirmed;
 
+  // Has the server dropped what it kept for the slot? Then it is of no use any more.
+  bool invalidated() const { return wal_status == "lost" || !invalidation_reason.empty(); }
+
   // `row_json` is row_to_json of the row: columns that the server's version lacks are absent.
   static Slot parse(std::string_view row_json);
 };
@@ -56,6 +59,9 @@ Task<System> identify_system(pg::Connection& replication);
 // Whether a stream may start at `cursor`. Throws Error{config} (R-03 … R-06, P-04) with the way out.
 void check_start(const std::optional<Slot>& slot, const std::string& name, const std::string& database,
                  pg::Lsn cursor, pg::Lsn server, bool allow_gap, const Log& log);
+
+// The same for Validate, which does not know the cursor: warns that the slot is gone or invalidated.
+Task<> warn_of_lost_slot(pg::Connection& db, std::string name, Log log);
 
 // Drops the slot, if there is one, and creates it. Warns of the oldest transaction while it has to wait for
 // some, by `db`.

@@ -7,6 +7,7 @@
 #include "source-postgres/discover.hpp"
 #include "source-postgres/prerequisites.hpp"
 #include "source-postgres/session.hpp"
+#include "source-postgres/slot.hpp"
 
 namespace sluice::source_postgres {
 namespace {
@@ -79,13 +80,16 @@ class SourcePostgres final : public Capture {
     settings.features.flags.warn_of_unknown(context_.log);
     cdc::Problems problems;
     std::vector<Binding> bindings;
+    bool goes_on = false;  // from where it was, as far as the counters say
     capture::Validated validated;
     for (const capture::ValidateBinding& item : request.bindings) {
       auto index = static_cast<std::uint32_t>(validated.bindings.size());
       Binding binding =
           parse_binding(index, item.resource_config_json, item.collection ? &*item.collection : nullptr);
       check_key(binding, problems);
-      check_unchanged(binding, item.backfill, last_binding(request, binding), problems);
+      const CaptureBinding* last = last_binding(request, binding);
+      check_unchanged(binding, item.backfill, last, problems);
+      goes_on = goes_on || (last != nullptr && item.backfill == last->backfill);
       validated.bindings.emplace_back();
       validated.bindings.back().resource_path = {binding.name.schema, binding.name.table};
       bindings.push_back(std::move(binding));
@@ -93,6 +97,7 @@ class SourcePostgres final : public Capture {
     std::unique_ptr<pg::Connection> db = co_await connect(context_, settings);
     if (!settings.features.skip_prerequisites) {
       co_await check_server(*db, settings, context_.log, problems);
+      if (goes_on) co_await warn_of_lost_slot(*db, settings.config.advanced.slot, context_.log);
       if (!settings.features.skip_table_prerequisites)
         co_await check_tables(*db, settings, context_.log, bindings, problems);
     }

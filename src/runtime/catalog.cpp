@@ -125,7 +125,11 @@ class Members {
   }
   At need(std::string_view key) {
     if (auto found = take(key)) return *found;
-    object_.fail(fmt::format("has no '{}'", key));
+    // Which may be there under a misspelled name.
+    std::vector<std::string> names;
+    for (const auto& [name, member] : object_.members()) names.push_back(name);
+    object_.fail(fmt::format("has no '{}'", key),
+                 names.empty() ? "" : fmt::format("It has: {}.", fmt::join(names, ", ")));
   }
   void ignore(std::initializer_list<std::string_view> keys) {
     for (std::string_view key : keys) take(key);

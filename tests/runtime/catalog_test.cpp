@@ -266,6 +266,18 @@ TEST(Catalog, json_files_have_lines_too) {
             "{\"a\":1.0,\"b\":\"\xF0\x9F\x98\x80\"}");
 }
 
+TEST(Catalog, a_missing_key_is_said_with_those_that_there_are) {
+  std::map<std::string, std::string> files{
+      {"flow.yaml", "captures:\n  c:\n    bindigns: []\n    endpoint: {local: {command: [x], config: {}}}\n"}};
+  try {
+    load_catalog("flow.yaml", options(files));
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.message(), "flow.yaml:2: captures.c has no 'bindings'");
+    EXPECT_EQ(e.hint(), "It has: bindigns, endpoint.");
+  }
+}
+
 TEST(Catalog, errors_have_file_and_line) {
   const std::string task = "endpoint: {local: {command: [x], config: {}}}";
   const std::string schema =

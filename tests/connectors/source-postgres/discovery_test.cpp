@@ -188,6 +188,39 @@ TEST_F(Source, WhatIsMissingIsNamedTogetherWithTheWayOut) {
   EXPECT_EQ(sql("SELECT count(*) FROM pg_class WHERE relname = 'flow_watermarks'").text(0, 0), "1");
 }
 
+TEST_F(Source, DiscoverWarnsOfWhatTheCaptureWillMiss) {
+  sql("CREATE TABLE test.t (id int PRIMARY KEY); DROP TABLE public.flow_watermarks");
+  sql("DO $$ BEGIN CREATE ROLE plain LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$");
+  discover();
+  EXPECT_EQ(logged().find("will not run"), std::string::npos);
+  Members plain{{"user", "\"plain\""}};
+  discover({{"publicationName", "\"My Pub\""}, {"feature_flags", "\"skip_prerequisites\""}}, plain);
+  EXPECT_EQ(logged().find("will not run"), std::string::npos);
+  discover({{"publicationName", "\"My Pub\""}}, plain);
+  for (const char* part : {"role \\\"plain\\\" may not replicate", "publication \\\"My Pub\\\" does not exist"})
+    EXPECT_NE(logged().find(part), std::string::npos) << part << " is not in\n" << logged();
+  EXPECT_EQ(sql("SELECT count(*) FROM pg_class WHERE relname = 'flow_watermarks'").text(0, 0), "0")
+      << "discovering changes nothing";
+}
+
+TEST_F(Source, ValidateWarnsOfALostSlot) {
+  sql("CREATE TABLE test.t (id int PRIMARY KEY); INSERT INTO test.t VALUES (1)");
+  Table table{.name = "t"};
+  const protocol::CaptureSpec last = spec({table});
+  const char warning[] = "the replication slot does not exist: if the capture has run";
+  capture({table});
+  EXPECT_EQ(validate({table}, {}, last), "(none)");
+  sql("SELECT pg_drop_replication_slot('" + slot_ + "')");
+  EXPECT_EQ(validate({table}), "(none)");
+  table.backfill = 1;
+  EXPECT_EQ(validate({table}, {}, last), "(none)");
+  EXPECT_EQ(logged().find(warning), std::string::npos);
+  table.backfill = 0;
+  EXPECT_EQ(validate({table}, {}, last), "(none)");
+  EXPECT_NE(logged().find(warning), std::string::npos) << logged();
+  EXPECT_NE(capture_failure({table}).find("is gone"), std::string::npos);
+}
+
 TEST_F(Source, SlotsOfOthersAreNotTaken) {
   sql("CREATE TABLE test.t (id int PRIMARY KEY)");
   sql("SELECT pg_create_logical_replication_slot('other_plugin', 'test_decoding')");
