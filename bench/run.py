@@ -313,7 +313,8 @@ def backfill(bench):
     bench.paired("backfill", f"{rows:,} rows, nine columns", "rows/s", rows, ours, limit, 0.85, per_row=rows, bar_cpu_us=1.2)
 
 
-def cdc(bench):
+def catch_up(bench):
+    """Writes changes that wait in a slot; how many, a run that reads them, and where they end."""
     changes = 100_000 if bench.quick else 1_000_000
     bench.table("cdc", 10)
     bench.drop_slots()
@@ -329,8 +330,17 @@ def cdc(bench):
         bench.sql("SELECT pg_copy_logical_replication_slot('bench_base', 'bench_cdc')")
         return bench.capture("bench_cdc", ["cdc"], state, changes)
 
+    return changes, ours, end
+
+
+def cdc(bench):
+    changes, ours, end = catch_up(bench)
     limit = lambda: measure([bench.program("bench_discard"), bench.dsn(like_ours=True), "bench_limit", "flow_publication", end])
     bench.paired("cdc", f"{changes:,} rows in tens", "rows/s", changes, ours, limit, 0.95, per_row=changes, bar_cpu_us=2.0)
+    end_of_catch_up(bench)
+
+
+def end_of_catch_up(bench):
     bench.drop_slots()
     bench.sql("TRUNCATE bench.cdc")
 
@@ -495,34 +505,43 @@ def plot(results, path):
 
 def compare(bench, other, names):
     """Two builds in one run: the ratio of ours to the other build, per paired benchmark."""
-    rows = 200_000 if bench.quick else 2_000_000
-    bench.table("mixed", rows)
     mine, theirs = bench.build, os.path.abspath(other)
-    runs = {"backfill": lambda: bench.capture("bench_compare", ["mixed"], {}), "e2e": lambda: run_once(bench, ["mixed"])}
-    if not set(names) <= set(runs):
-        raise SystemExit(f"two builds are compared by {' and '.join(runs)} only")
+
+    def mixed(run):
+        rows = 200_000 if bench.quick else 2_000_000
+        bench.table("mixed", rows)
+
+        def once():
+            bench.drop_slots()
+            return run()
+        return rows, once
+
+    prepare = {"backfill": lambda: mixed(lambda: bench.capture("bench_compare", ["mixed"], {})),
+               "cdc": lambda: catch_up(bench)[:2], "e2e": lambda: mixed(lambda: run_once(bench, ["mixed"]))}
+    if not set(names) <= set(prepare):
+        raise SystemExit(f"two builds are compared by {', '.join(prepare)} only")
 
     def of(build, run):
         def call():
             bench.build = build
             try:
-                bench.drop_slots()
                 return run()
             finally:
                 bench.build = mine
         return call
 
-    for name, run in runs.items():
-        if names and name not in names:
-            continue
+    for name in names or prepare:
+        rows, run = prepare[name]()
         bench.paired(name, "this build / the other", "rows/s", rows, of(mine, run), of(theirs, run), None, per_row=rows)
+        if name == "cdc":
+            end_of_catch_up(bench)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
     parser.add_argument("--build", default="build/release", help="build folder")
-    parser.add_argument("--against", help="another build folder: compare backfill and e2e as a ratio")
+    parser.add_argument("--against", help="another build folder: compare backfill, cdc and e2e as a ratio")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="a tenth of the rows: to see that everything runs")
     parser.add_argument("--output", default="build/bench", help="where results.json and plot.svg go")
